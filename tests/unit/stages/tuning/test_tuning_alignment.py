@@ -81,7 +81,7 @@ def test_a_preset_fills_only_what_is_not_given(name: str) -> None:
     assert found["layer"] == PRESETS[name]["layer"]
 
 
-@pytest.mark.parametrize(("layer", "block"), [(0.5, 16), (1, 1), (1.0, 32), (0.0, 1), (2 / 3, 21)])
+@pytest.mark.parametrize(("layer", "block"), [(0.5, 16), (1, 1), (1.0, 32), (0.03, 1), (2 / 3, 21)])
 def test_a_layer_is_a_number_or_a_share(layer: float, block: int) -> None:
     assert Alignment(layer=layer).block(32) == block
 

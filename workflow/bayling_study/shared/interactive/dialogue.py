@@ -58,10 +58,8 @@ class Director:
         turns: Mapping[int, float],
         instructions: Mapping[str, float],
     ) -> None:
-        self._weights = weights_of(demands)
-        self._library = library
-        self._turns = dict(turns)
-        self._instructions = dict(instructions)
+        self._weights, self._library = weights_of(demands), library
+        self._turns, self._instructions = dict(turns), dict(instructions)
         self.rejections = Rejections()
 
     def dialogue(self, direction: str, rng: Random) -> Dialogue:

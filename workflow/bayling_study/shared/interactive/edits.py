@@ -72,10 +72,8 @@ def replace_name(scene: Scene, library: Library, rng: Random) -> Step | None:
     if not names or not others:
         return None
     old, new = rng.choice(names), rng.choice(others)
-    changed = segment._replace(
-        source_text=segment.source_text.replace(old, new),
-        target_text=segment.target_text.replace(old, new),
-    )
+    source, target = (text.replace(old, new) for text in segment[-2:])
+    changed = segment._replace(source_text=source, target_text=target)
     user = word("replace-words", scene.instruction, rng, old=old, new=new)
     return Step("replace-name", user, changed.target_text, changed_only(old, new), changed)
 

@@ -124,11 +124,8 @@ def translate_back(scene: Scene, library: Library, rng: Random) -> Step:
         source_text=segment.target_text,
         target_text=segment.source_text,
     )
-    checks = [
-        in_script(back.target),
-        {"type": "changed"},
-        {"type": "similar", "text": back.target_text, "least": BACK},
-    ]
+    alike: Check = {"type": "similar", "text": back.target_text, "least": BACK}
+    checks = [in_script(back.target), {"type": "changed"}, alike]
     user = word("translate-back", scene.instruction, rng, target=back.target)
     return Step("translate-back", user, back.target_text, checks, back)
 
@@ -153,23 +150,19 @@ def switch_language(scene: Scene, other: DirectedPair, rng: Random) -> Step:
 
 def _unlike(library: Library, segment: DirectedPair) -> list[LexiconTerm]:
     """Returns the terms of a segment whose translation is another word."""
-    return [
-        term
-        for term in library.terms(segment)
-        if is_quotable(term.source) and not occurrences(term.target, term.source)
-    ]
+    terms = (term for term in library.terms(segment) if is_quotable(term.source))
+    return [term for term in terms if not occurrences(term.target, term.source)]
 
 
 @drawing_demand("ask-word", _unlike, fits=Library.terms, ends=True)
 def ask_word(scene: Scene, term: LexiconTerm, rng: Random) -> Step:
     """Asks how one word of the source was translated; the answer is that word alone."""
+    most, unit = (12, "characters") if languages.is_unspaced(scene.segment.target) else (4, "words")
     checks: list[Check] = [
         {"type": "contains", "text": term.target},
         {"type": "keeps", "of": "answer", "least": 1.0},
         {"type": "shorter"},
-        {"type": "max-length", "value": 12, "unit": "characters"}
-        if languages.is_unspaced(scene.segment.target)
-        else {"type": "max-length", "value": 4, "unit": "words"},
+        {"type": "max-length", "value": most, "unit": unit},
     ]
     user = word("ask-word", scene.instruction, rng, word=term.source)
     return Step("ask-word", user, term.target, checks, scene.segment)

@@ -173,11 +173,8 @@ class Library:
     def brands(self, segment: DirectedPair) -> list[str]:
         """Returns the product names of a segment that another could replace."""
         known = self._brands.get(segment.direction, [])
-        return [
-            name
-            for name in kept_names(segment)
-            if name in known and all(_stands_alone(text, name) for text in segment[-2:])
-        ]
+        names = (name for name in kept_names(segment) if name in known)
+        return [n for n in names if all(_stands_alone(text, n) for text in segment[-2:])]
 
     def other_brands(self, segment: DirectedPair) -> list[str]:
         """Returns the product names of a direction that a segment lacks, sorted."""
@@ -227,9 +224,8 @@ def _segments(rows: list[Row], direction: str, pivots: dict[str, str]) -> list[D
 
 
 def _segment(name: str, row: Row, source: str, target: str, texts: dict[str, str]) -> DirectedPair:
-    return DirectedPair(
-        name, row["source"], row["document"], source, target, texts[source], texts[target]
-    )
+    sides = source, target, texts[source], texts[target]
+    return DirectedPair(name, row["source"], row["document"], *sides)
 
 
 def kept_names(segment: DirectedPair) -> list[str]:

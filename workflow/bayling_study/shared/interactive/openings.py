@@ -106,11 +106,9 @@ def _has_draft(library: Library, segment: DirectedPair) -> bool:
 
 @demand("correct-draft", opens=True, fits=_has_draft)
 def correct_draft(scene: Scene, library: Library, rng: Random) -> Step | None:
-    """Shows a translation with a wrong or a missing word, which must be put right.
-
-    The draft is the user's and never trained on: the translation of a minimal pair (a fluent
-    sentence with one wrong block), or the reference without one of its terms.
-    """
+    """Shows a translation with a wrong or a missing word, which must be put right. The draft is the
+    user's and never trained on: the translation of a minimal pair (a fluent sentence with one wrong
+    block), or the reference without one of its terms."""
     segment, text = scene.segment, scene.segment.target_text
     edits = [edit for edit in library.edits(segment) if edit.target_old]
     wrong = [(edit.other.target_text, edit.target_old) for edit in edits]

@@ -123,11 +123,9 @@ class _Blocks(NamedTuple):
 
 
 def _blocks(one: str, other: str) -> _Blocks:
-    """Cuts the common beginning and end off two texts.
-
-    ``cut`` says that a block is half a word: of a compound with a hyphen, or a lone added or
-    removed ideograph. A lone exchanged one takes its neighbour along (``室外`` for ``外``).
-    """
+    """Cuts the common beginning and end off two texts. ``cut`` says that a block is half a word: of
+    a compound with a hyphen, or a lone added or removed ideograph. A lone exchanged one takes its
+    neighbour along (``室外`` for ``外``)."""
     left, right = spans(one), spans(other)
     words_left, words_right = _tokens(one), _tokens(other)
     shortest = min(len(left), len(right))

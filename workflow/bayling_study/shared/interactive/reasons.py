@@ -55,10 +55,9 @@ def asked(check: Check) -> str:
 def reasons(checks: Sequence[Check], answer: str, earlier: Sequence[str]) -> list[Reason]:
     """Returns for each check (``StudyError`` if of an unknown type) whether the answer satisfies
     it, and what it has instead; ``earlier`` are the conversation's answers so far."""
-    return [
-        Reason(True) if satisfied(c, answer, earlier) else Reason(False, _found(c, answer, earlier))
-        for c in checks
-    ]
+    met = [satisfied(check, answer, earlier) for check in checks]
+    found = ("" if yes else _found(c, answer, earlier) for c, yes in zip(checks, met, strict=True))
+    return list(map(Reason, met, found))
 
 
 def _found(check: Check, answer: str, earlier: Sequence[str]) -> str:

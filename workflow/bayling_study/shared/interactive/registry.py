@@ -18,10 +18,8 @@ Fits = Callable[[Library, DirectedPair], object]
 @dataclass(frozen=True)
 class Demand:
     """A kind of demand, by its name in the config; it fits every segment unless ``fits`` says less.
-
     One that ``opens`` is a first turn; nothing may follow one that ``ends``, for its answer is no
-    plain translation; ``after`` is the opening it needs. A later turn's must ask for a change.
-    """
+    plain translation; ``after`` is the opening it needs. A later turn's must ask for a change."""
 
     name: str
     make: Make

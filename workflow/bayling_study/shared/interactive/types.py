@@ -26,11 +26,9 @@ class DirectedPair(NamedTuple):
 
 @dataclass(frozen=True)
 class Step:
-    """One turn of a dialogue: what the user writes, and the answer from aligned text.
-
-    The ``checks`` decide on answers to a demand of this ``kind``. The ``segment`` is translated
-    from now on; ``whole`` is all of it where that is its first sentence.
-    """
+    """One turn of a dialogue: what the user writes, and the answer from aligned text. The
+    ``checks`` decide on answers to a demand of this ``kind``. The ``segment`` is translated from
+    now on; ``whole`` is all of it where that is its first sentence."""
 
     kind: str
     user: str

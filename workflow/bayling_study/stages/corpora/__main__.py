@@ -41,9 +41,8 @@ def build(
     return report
 
 
-COMMAND_LINE = cli.command(
-    __name__, **cli.STAGE, download=cli.DOWNLOADS, out=cli.path("folder to write")
-)
+OUT = cli.path("folder to write")
+COMMAND_LINE = cli.command(__name__, **cli.STAGE, download=cli.DOWNLOADS, out=OUT)
 
 
 def main() -> None:

@@ -46,10 +46,8 @@ NO_JOINERS = frozenset({"LATIN", "CYRILLIC", "GREEK", "CJK", "HANGUL", "HEBREW"}
 
 
 def has_control(text: str, language: str) -> bool:
-    """Tells whether a text holds control, invisible, private or undecodable characters.
-
-    Line breaks are fine here; zero-width joiners are where the script needs them.
-    """
+    """Tells whether a text holds control, invisible, private or undecodable characters. Line breaks
+    are fine here; zero-width joiners are where the script needs them."""
     if text.isascii():
         return any((c < " " and c != "\n") or c == "\x7f" for c in text)
     if "\ufffd" not in text and text.replace("\n", "").isprintable():

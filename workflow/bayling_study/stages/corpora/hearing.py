@@ -21,10 +21,8 @@ ENOUGH = 20
 
 
 class Hearing:
-    """Collects a sample of each side of each group; it does not grow with the text.
-
-    ``most`` is the largest share of foreign texts among those voted on; 1 refuses nothing.
-    """
+    """Collects a sample of each side of each group; it does not grow with the text. ``most`` is the
+    largest share of foreign texts among those voted on; 1 refuses nothing."""
 
     def __init__(self, most: float) -> None:
         self._most = most
@@ -40,11 +38,9 @@ class Hearing:
             (heappush if len(heap) < SAMPLE else heappushpop)(heap, entry)
 
     def report(self) -> list[dict[str, Any]]:
-        """Returns of each side how many texts were heard, voted on and found foreign.
-
-        The last two are absent where no identifier knows the language; too many foreign texts of a
-        side are refused (``StudyError``).
-        """
+        """Returns of each side how many texts were heard, voted on and found foreign. The last two
+        are absent where no identifier knows the language; too many foreign texts of a side are
+        refused (``StudyError``)."""
         return [
             self._side(*side, [text for _, text in sorted(heap, reverse=True)])
             for side, heap in sorted(self._samples.items())

@@ -20,9 +20,7 @@ CLOSED = re.compile(r"(?<=\w)[“”‘’…–—»«›‹]+(?!\w)")
 
 def is_misread(text: str, language: str) -> bool:
     """Tells whether a text is mostly UTF-8 of the language's own script, read as another encoding.
-
-    The encodings tried are Windows-1252 and Latin-1, Windows-1250, -1251, and GBK.
-    """
+    The encodings tried are Windows-1252 and Latin-1, Windows-1250, -1251, and GBK."""
     if text.isascii():
         return False
     names = script_names(languages.script(language))

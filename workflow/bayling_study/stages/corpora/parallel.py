@@ -29,12 +29,9 @@ Raw = tuple[ParallelCorpus, ParallelSegment]
 
 
 def build(section: CorporaSection, downloads: Mapping[str, Path], seed: int, out: Path) -> Any:
-    """Writes ``parallel.parquet`` into a folder and returns its part of the report.
-
-    Raises:
-        StudyError: a source was not given, an upstream file is broken, a side is in another
-            language, or no segment is left of any language of a corpus that may not be missing.
-    """
+    """Writes ``parallel.parquet`` into a folder and returns its part of the report (``StudyError``
+    if a source was not given, an upstream file is broken, a side is in another language, or no
+    segment is left of any language of a corpus that may not be missing)."""
     tally, hearing = CorpusTally(), Hearing(section.cleaning.max_foreign_share)
     raw = raw_segments(section, downloads, tally)
     counts, documents = write(raw, section, seed, out, tally, hearing)
@@ -96,10 +93,8 @@ def write(
 def raw_segments(
     section: CorporaSection, downloads: Mapping[str, Path], tally: CorpusTally
 ) -> Iterator[Raw]:
-    """Yields the tidied segments of all configured sources in the config's order.
-
-    ``tally`` counts the rows that do not fit their format.
-    """
+    """Yields the tidied segments of all configured sources in the config's order. ``tally`` counts
+    the rows that do not fit their format."""
     for number, corpus in enumerate(section.parallel):
         refuse_idle_options(corpus, f"corpora.parallel.{number}")
     for number, corpus in enumerate(section.parallel, start=1):
@@ -129,12 +124,10 @@ def _parts(corpus: ParallelCorpus) -> Iterator[ParallelCorpus]:
 def clean_and_split(
     raw: Iterator[Raw], section: CorporaSection, seed: int, tally: CorpusTally
 ) -> Iterator[ParallelSegment]:
-    """Yields the segments that pass, with their split; test rows are distinct.
-
-    In the test split a text counts as repeated if either side has been there
-    before in the same pair of languages: the same question is not asked twice.
-    Repeated training rows are left to ``distinct``, which needs no memory for them.
-    """
+    """Yields the segments that pass, with their split; test rows are distinct. In the test split a
+    text counts as repeated if either side has been there before in the same pair of languages: the
+    same question is not asked twice. Repeated training rows are left to ``distinct``, which needs
+    no memory for them."""
     cleaner = Cleaner(section.cleaning)
     seen: set[int] = set()
     for corpus, segment in raw:

@@ -88,11 +88,9 @@ def distinct(
     folder: Path,
     repeated: Callable[[int, TableRow], None],
 ) -> Iterator[TableRow]:
-    """Reads all rows, and returns the first of each key (the texts beside it), in their order.
-
-    The scratch folder is made, and removed behind the last row. ``repeated`` is given each row
-    that is left out, with its number from 0 among all.
-    """
+    """Reads all rows, and returns the first of each key (the texts beside it), in their order. The
+    scratch folder is made, and removed behind the last row. ``repeated`` is given each row that is
+    left out, with its number from 0 among all."""
     keys = Repeats(folder)
     scratch = folder / "rows.parquet"
 

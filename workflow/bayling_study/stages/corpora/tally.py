@@ -23,11 +23,9 @@ EARLY = 1000
 
 
 class CorpusTally:
-    """Rows read and rejected, by group and reason.
-
-    The samples of a reason are spread over the data: the first ``SAMPLES`` rows
-    whose number within the reason is a power of two or the first.
-    """
+    """Rows read and rejected, by group and reason. The samples of a reason are spread over the
+    data: the first ``SAMPLES`` rows whose number within the reason is a power of two or the
+    first."""
 
     def __init__(self) -> None:
         self._read: Counter[str] = Counter()
@@ -49,10 +47,8 @@ class CorpusTally:
 
     def fitting(self, rows: Iterable[T | OddRow], group: str) -> Iterator[T]:
         """Yields the rows that fit; the caller counts them as read, this counts the others.
-
-        ``{language}`` in the group's name is filled in. More rows of a group that do not fit
-        their format than ``MAX_ODD`` end it (``StudyError``).
-        """
+        ``{language}`` in the group's name is filled in. More rows of a group that do not fit their
+        format than ``MAX_ODD`` end it (``StudyError``)."""
         first: dict[str, OddRow] = {}
         for row in rows:
             if not isinstance(row, OddRow):
@@ -74,12 +70,9 @@ class CorpusTally:
 
     def report(self) -> dict[str, Any]:
         """Returns counts by group and reason, and the samples, ready for JSON."""
-        groups = {
-            group: {
-                "read": count,
-                "kept": count - self._rejected[group].total(),
-                "rejected": dict(sorted(self._rejected[group].items())),
-            }
-            for group, count in sorted(self._read.items())
-        }
+        groups = {}
+        for group, count in sorted(self._read.items()):
+            rejected = self._rejected[group]
+            reasons = dict(sorted(rejected.items()))
+            groups[group] = {"read": count, "kept": count - rejected.total(), "rejected": reasons}
         return {"groups": groups, "samples": dict(sorted(self._samples.items()))}

@@ -60,11 +60,8 @@ def main() -> None:
 def ensure(
     row: SourceRow, out: Path, section: DownloadSection, rehearsal: RehearsalSection | None = None
 ) -> None:
-    """Makes ``out`` a complete, verified copy of the source, or its first rows in a rehearsal.
-
-    Raises:
-        StudyError: it cannot be had, or is not what was pinned or locked.
-    """
+    """Makes ``out`` a complete, verified copy of the source, or its first rows in a rehearsal
+    (``StudyError`` if it cannot be had, or is not what was pinned or locked)."""
     if (rehearsal or row.id not in section.local) and intact(out, row, None):
         LOG.info("%s is complete", row.id)  # also a local source that a bundle brought
         return
@@ -108,10 +105,8 @@ def ensure(
 def make_request(
     row: SourceRow, out: Path, section: DownloadSection, lock: locks.Lock | None
 ) -> DownloadRequest:
-    """Joins what the table, the lock and the config say of a source.
-
-    A hub's branch goes on; the commit that was locked is the one to fetch.
-    """
+    """Joins what the table, the lock and the config say of a source. A hub's branch goes on; the
+    commit that was locked is the one to fetch."""
     locked = lock.revision if lock else ""
     moves = row.kind == "hub" and not is_commit(row.revision)
     return DownloadRequest(

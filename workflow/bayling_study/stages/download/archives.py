@@ -53,15 +53,13 @@ class Member(NamedTuple):
 def unpack(
     archive: Path, out: Path, patterns: tuple[str, ...], strip_top: bool = False
 ) -> list[FileFact]:
-    """Unpacks a zip file (wheels are) or a tar file; returns the files, sorted by path.
+    """Unpacks a zip file (wheels are) or a tar file; returns the files, sorted by path
+    (``StudyError`` if the archive is damaged, unsafe or too large, or holds no member for one of
+    the patterns).
 
-    ``out`` appears whole or not at all, and replaces an existing folder. Kept are members
-    that match a pattern (see ``matcher``), or all; ``strip_top`` drops the one top folder
-    that sdists and git archives have.
-
-    Raises:
-        StudyError: the archive is damaged, unsafe or too large, or holds no
-            member for one of the patterns.
+    ``out`` appears whole or not at all, and replaces an existing folder. Kept are members that
+    match a pattern (see ``matcher``), or all; ``strip_top`` drops the one top folder that sdists
+    and git archives have.
     """
     scratch = out.with_name(f".{out.name}.unpacking")
     shutil.rmtree(scratch, ignore_errors=True)
@@ -109,10 +107,8 @@ def tidy(name: str) -> str:
 
 
 def matcher(pattern: str) -> Callable[[str], bool]:
-    """Returns a test for a glob on ``/``-separated paths.
-
-    ``*`` and ``?`` do not cross ``/``; ``**`` does.
-    """
+    """Returns a test for a glob on ``/``-separated paths. ``*`` and ``?`` do not cross ``/``;
+    ``**`` does."""
     parts = re.split(r"(\*\*/|\*\*|\*|\?)", pattern)
     special = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     regex = re.compile("".join(special.get(part, re.escape(part)) for part in parts), re.DOTALL)
@@ -132,9 +128,7 @@ def members(archive: Path | IO[bytes]) -> Iterator[Member]:
                 if info.flag_bits & ENCRYPTED:
                     what = f"member {info.filename!r} is encrypted"
                     raise StudyError(what, where=source.filename, fix=DECRYPT)
-                kind = stat.S_IFMT(
-                    info.external_attr >> 16
-                )  # zero when made elsewhere than on Unix
+                kind = stat.S_IFMT(info.external_attr >> 16)  # 0 of other systems than Unix
                 regular = not info.is_dir() and kind in (0, stat.S_IFREG)
                 yield Member(info.filename, regular, info.is_dir(), partial(source.open, info))
     else:

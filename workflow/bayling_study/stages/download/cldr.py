@@ -17,11 +17,8 @@ FIELDS = ("territories", "languages", "currencies")
 
 
 def write_names(request: DownloadRequest) -> None:
-    """Writes ``names.json``, locale to field to code to name, into ``request.files``.
-
-    Raises:
-        StudyError: the environment has another version than the table names.
-    """
+    """Writes ``names.json``, locale to field to code to name, into ``request.files``
+    (``StudyError`` if the environment has another version than the table says)."""
     installed = version(request.row.location)
     if installed != request.revision:
         what = f"{request.row.location} {installed} is installed, not {request.revision}"

@@ -26,11 +26,8 @@ AR_HEADER = 60
 def run_client(
     request: DownloadRequest, command: Sequence[str], pattern: str, count: int
 ) -> list[Path]:
-    """Runs a client that leaves so many files in an empty folder; returns them by name.
-
-    Raises:
-        StudyError: the client is missing, fails, or leaves other files.
-    """
+    """Runs a client that leaves so many files in an empty folder; returns them by name
+    (``StudyError`` if the client is missing, fails, or leaves other files)."""
     row = request.row
     named = f"name the file under download.local.{row.id} in the config"
     if shutil.which(command[0]) is None:
@@ -53,11 +50,8 @@ def run_client(
 def run(
     command: Sequence[str], name: str, seconds: int, environment: dict[str, str], **more: Any
 ) -> subprocess.CompletedProcess[Any]:
-    """Runs a program that can ask no questions, with its output kept.
-
-    Raises:
-        StudyError: it did not end in time.
-    """
+    """Runs a program that can ask no questions, with its output kept (``StudyError`` if it did not
+    end in time)."""
     own = {**more, "env": {**os.environ, **environment}, "stdin": subprocess.DEVNULL}
     try:
         return subprocess.run(command, capture_output=True, timeout=seconds, check=False, **own)
@@ -67,13 +61,9 @@ def run(
 
 
 def deb_contents(package: Path) -> Path:
-    """Copies the archive of a Debian package's files beside it; returns the copy.
-
-    A package is an ``ar`` archive of ``debian-binary``, ``control.tar.*`` and ``data.tar.*``.
-
-    Raises:
-        StudyError: it is damaged, or its compression is not known here.
-    """
+    """Copies the archive of a Debian package's files beside it; returns the copy (``StudyError`` if
+    it is damaged, or its compression is not known here). A package is an ``ar`` archive of
+    ``debian-binary``, ``control.tar.*`` and ``data.tar.*``."""
     with open(package, "rb") as stream:
         if stream.read(len(AR_MAGIC)) != AR_MAGIC:
             raise StudyError("not a Debian package", where=package)

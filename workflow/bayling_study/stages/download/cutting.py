@@ -41,9 +41,7 @@ UNLIMITED = 1 << 40
 
 class Portion(NamedTuple):
     """What is kept of a file: rows, bytes of text or of a transfer, bytes of one kept whole.
-
-    ``spent`` tells what the transfer has read.
-    """
+    ``spent`` tells what the transfer has read."""
 
     rows: int
     most: int = UNLIMITED
@@ -52,10 +50,8 @@ class Portion(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """Rows that were kept (none: it is whole), and whether the file goes on behind them.
-
-    ``budget`` tells that the bytes were at an end before the rows.
-    """
+    """Rows that were kept (none: it is whole), and whether the file goes on behind them. ``budget``
+    tells that the bytes were at an end before the rows."""
 
     rows: int | None = None
     more: bool = False
@@ -63,11 +59,9 @@ class Kept(NamedTuple):
 
 
 def cut_file(name: str, stream: io.BufferedReader, sink: IO[bytes], portion: Portion) -> Kept:
-    """Writes the first rows of ``stream`` to ``sink``; the format is told by name and beginning.
-
-    Raises:
-        StudyError: it is damaged, has no row within the budget, or cannot be cut and is too large.
-    """
+    """Writes the first rows of ``stream`` to ``sink``; the format is told by name and beginning
+    (``StudyError`` if it is damaged, has no row within the budget, or cannot be cut and is too
+    large)."""
     try:
         kept = _cut(PurePosixPath(name), stream, sink, portion)
     except (*DAMAGED, pa.ArrowException, OSError) as error:
@@ -126,11 +120,8 @@ def cut_lines(stream: io.BufferedReader, sink: IO[bytes], portion: Portion, rows
 
 
 def cut_array(stream: io.BufferedReader, sink: IO[bytes], portion: Portion) -> Kept:
-    """Keeps the first elements of one JSON array, on one line or laid out over many.
-
-    Raises:
-        ValueError: what follows the elements that were read is no JSON.
-    """
+    """Keeps the first elements of one JSON array, on one line or laid out over many (``ValueError``
+    if what follows the elements that were read is no JSON)."""
     decode = codecs.getincrementaldecoder("utf-8")().decode
     text, first, end, kept = "", 0, 0, 0
     while len(text) < portion.most and kept < portion.rows and (chunk := stream.read(BLOCK)):

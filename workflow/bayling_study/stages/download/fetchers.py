@@ -56,11 +56,9 @@ def is_archive(name: str) -> bool:
 
 
 def fetch_git(request: DownloadRequest) -> Fetched:
-    """Kind ``git``: files of one commit, through the host's tar archive of it.
-
-    The archive's own bytes may change when the host changes its compressor, so
-    the hash that counts is that of the files.
-    """
+    """Kind ``git``: files of one commit, through the host's tar archive of it. The archive's own
+    bytes may change when the host changes its compressor, so the hash that counts is that of the
+    files."""
     location = request.mirrored(request.row.location).removesuffix(".git")
     target = request.raw / f"{request.revision}.tar.gz"
     fetch(f"{location}/archive/{request.revision}.tar.gz", target, policy=request.policy)
@@ -68,14 +66,10 @@ def fetch_git(request: DownloadRequest) -> Fetched:
 
 
 def fetch_sacrebleu(request: DownloadRequest) -> Fetched:
-    """Kind ``sacrebleu``: a test set's sides as ``PAIR.src`` and ``PAIR.ref``, a segment a line.
-
-    sacreBLEU downloads and checks the set itself, or finds it in the folder that the variable
-    SACREBLEU names; its command line prints the sides, so nothing of that layout is relied on.
-
-    Raises:
-        StudyError: sacreBLEU does not know the set or cannot download it.
-    """
+    """Kind ``sacrebleu``: a test set's sides as ``PAIR.src`` and ``PAIR.ref``, a segment a line
+    (``StudyError`` if sacreBLEU does not know the set or cannot download it). sacreBLEU downloads
+    and checks the set itself, or finds it in the folder that the variable SACREBLEU names; its
+    command line prints the sides, so nothing of that layout is relied on."""
     row = request.row
     request.files.mkdir(parents=True, exist_ok=True)
     cache = os.environ.get("SACREBLEU", str(request.raw.absolute()))  # one of the lab's counts
@@ -93,13 +87,9 @@ def fetch_sacrebleu(request: DownloadRequest) -> Fetched:
 
 
 def take_file(path: Path, request: DownloadRequest) -> Fetched:
-    """Unpacks a fetched archive, or places a fetched file, and checks the hash.
-
-    A fetched archive that is no good is removed, so that the next call fetches it again.
-
-    Raises:
-        StudyError: the content is not what was pinned or locked, or the disk is too small.
-    """
+    """Unpacks a fetched archive, or places a fetched file, and checks the hash (``StudyError`` if
+    the content is not what was pinned or locked, or the disk is too small). A fetched archive that
+    is no good is removed, so that the next call fetches it again."""
     fetched = path.is_relative_to(request.raw)
     packed = is_archive(path.name)
     if packed and not (fetched and request.row.bytes):  # else it is known before the transfer
@@ -131,11 +121,8 @@ def take_file(path: Path, request: DownloadRequest) -> Fetched:
 
 
 def many_files(request: DownloadRequest, revision: str = "", location: str = "") -> Fetched:
-    """Describes ``request.files`` for a kind of many files and checks their listing.
-
-    Raises:
-        StudyError: the files are not those that were pinned or locked.
-    """
+    """Describes ``request.files`` for a kind of many files and checks their listing (``StudyError``
+    if the files are not those that were pinned or locked)."""
     facts = describe_files(request.files)
     sha256 = listing_hash(facts)
     insist(sha256, request, request.files)
@@ -144,11 +131,8 @@ def many_files(request: DownloadRequest, revision: str = "", location: str = "")
 
 
 def insist(actual: str, request: DownloadRequest, where: Path) -> None:
-    """Compares a hash with the one that the table or the lock wants, if any.
-
-    Raises:
-        StudyError: they differ.
-    """
+    """Compares a hash with the one that the table or the lock wants, if any (``StudyError`` if they
+    differ)."""
     if request.sha256 and actual != request.sha256:
         what = f"the content's sha256 is {actual}, but {{origin}} says {request.sha256}"
         raise content_differs(what, where, request.row, request.out)
@@ -156,9 +140,7 @@ def insist(actual: str, request: DownloadRequest, where: Path) -> None:
 
 def fetch_from_apt(request: DownloadRequest) -> Fetched:
     """Kind ``apt``: files of a Debian package, or of several of one version, ``;`` between them.
-
-    What is hashed is the package; of several, the list of the files taken.
-    """
+    What is hashed is the package; of several, the list of the files taken."""
     names = [f"{name}={request.revision}" for name in request.row.places]
     packages = run_client(request, ["apt-get", "download", *names], "*.deb", len(names))
     if len(packages) == 1:

@@ -36,10 +36,8 @@ class GatedError(StudyError):
 
 
 def online_hub() -> Any:
-    """Returns huggingface_hub, on line, and with the certificates that requests trusts.
-
-    It is imported here because that is slow, and the workflow reads this package often.
-    """
+    """Returns huggingface_hub, on line, and with the certificates that requests trusts. It is
+    imported here because that is slow, and the workflow reads this package often."""
     share_bundle()
     # What it read of HF_HUB_OFFLINE, which `make` sets to 1 for the jobs that must ask no hub.
     constants: Any = importlib.import_module("huggingface_hub.constants")
@@ -48,11 +46,8 @@ def online_hub() -> Any:
 
 
 def fetch_hub(request: DownloadRequest) -> tuple[str, str]:
-    """Fetches the row's files into ``request.files``; returns commit and repository fetched.
-
-    Raises:
-        StudyError: see ``open_repository``.
-    """
+    """Fetches the row's files into ``request.files``; returns commit and repository fetched (for a
+    ``StudyError`` see ``open_repository``)."""
     with open_repository(request) as (hub, place, where):
         patterns = list(request.row.files) or None
         hub.snapshot_download(**where, allow_patterns=patterns, local_dir=request.files)
@@ -61,12 +56,9 @@ def fetch_hub(request: DownloadRequest) -> tuple[str, str]:
 
 @contextmanager
 def open_repository(request: DownloadRequest) -> Iterator[tuple[Any, str, dict[str, str]]]:
-    """Yields the hub's client, the repository that answers, and how the client is told of it.
-
-    Raises:
-        StudyError: terms not accepted, no token, no such repository or revision,
-            or the network gave up; in the block too.
-    """
+    """Yields the hub's client, the repository that answers, and how the client is told of it
+    (``StudyError``, in the block too: terms not accepted, no token, no such repository or revision,
+    or the network gave up)."""
     hub = online_hub()
     errors = importlib.import_module("huggingface_hub.errors")
     if request.row.gated and not hub.get_token():  # refused before anything starts
@@ -109,10 +101,8 @@ def is_commit(revision: str) -> bool:
 
 
 def _answering(request: DownloadRequest, api: Any) -> tuple[str, str]:
-    """Returns the commit to fetch and the first repository that has it.
-
-    The commit is noted where the table leaves it open.
-    """
+    """Returns the commit to fetch and the first repository that has it. The commit is noted where
+    the table leaves it open."""
     note, wanted = request.raw / "revision", request.revision
     if not is_commit(wanted) and note.exists():
         wanted = note.read_text(encoding="utf-8")
@@ -127,10 +117,8 @@ def first_answer(
     row: SourceRow, api: Any, revision: str, retries: int = 0, **how: Any
 ) -> tuple[Any, str]:
     """Returns what the hub says of the first of a row's repositories that it has, and which it is.
-
-    ``how`` are further arguments of the client's ``repo_info``. The errors are the client's: of
-    the last repository, if it has none, or of a hub that is still busy after the ``retries``.
-    """
+    ``how`` are further arguments of the client's ``repo_info``. The errors are the client's: of the
+    last repository, if it has none, or of a hub that is still busy after the ``retries``."""
     errors = importlib.import_module("huggingface_hub.errors")
     how |= {"revision": revision or None}
     *others, last = row.places

@@ -25,11 +25,8 @@ LISTED = ("git", "local", *MANY_FILES)
 
 
 def local_path(row: SourceRow, overrides: dict[str, str]) -> Path | None:
-    """Returns the path that replaces a source's download, or none.
-
-    Raises:
-        StudyError: the path does not exist.
-    """
+    """Returns the path that replaces a source's download, or none (``StudyError`` if the path does
+    not exist)."""
     text = overrides.get(row.id) or (row.location if row.kind == "local" else None)
     path = Path(text).expanduser().absolute() if text is not None else None
     if path and not path.exists():
@@ -41,15 +38,12 @@ def local_path(row: SourceRow, overrides: dict[str, str]) -> Path | None:
 
 
 def take_local_folder(root: Path, row: SourceRow, out: Path) -> tuple[list[FileFact], str]:
-    """Describes the wanted files of a local folder, compared with all that is known of the source.
+    """Describes the wanted files of a local folder, compared with all that is known of the source:
+    the table, and the lock and list of files of the earlier downloads to ``out`` (``StudyError`` if
+    it has none of the wanted files, one differs, or it cannot be a part of the source).
 
-    That is the table, and the lock and list of files of the earlier downloads to ``out``.
     Also returns, for the receipt, ``local, checked``, ``local, N of M files checked`` or
     ``local, not checked`` where no hash of the content is known.
-
-    Raises:
-        StudyError: it has none of the wanted files, one differs, or it cannot be a part of the
-            source.
     """
     facts = [fact for fact in describe_files(root) if wanted(fact.path, row.patterns)]
     if not facts:
@@ -79,11 +73,8 @@ def take_local_folder(root: Path, row: SourceRow, out: Path) -> tuple[list[FileF
 
 
 def take_local_file(path: Path, request: DownloadRequest) -> Fetched:
-    """Takes a local file as the upstream file of the row; checks its hash if one is known.
-
-    Raises:
-        StudyError: the hash is wrong, the archive unusable, or the source has many files.
-    """
+    """Takes a local file as the upstream file of the row; checks its hash if one is known
+    (``StudyError`` if the hash is wrong, the archive unusable, or the source has many files)."""
     if request.row.kind in MANY_FILES:
         what = f"a source of kind {request.row.kind} has many files, but {path} is one file"
         fix = "name the folder that holds its files in the upstream layout"

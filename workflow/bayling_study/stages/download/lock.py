@@ -28,11 +28,9 @@ LOCAL_COPY = "local copy"
 
 @dataclass(frozen=True)
 class Lock:
-    """What a source was when it was first fetched.
-
-    ``revision`` is the commit or hub revision that was resolved, or empty; ``sha256`` and ``bytes``
-    are those of the table's columns; ``origin`` is ``local copy``, or nothing for a download.
-    """
+    """What a source was when it was first fetched. ``revision`` is the commit or hub revision that
+    was resolved, or empty; ``sha256`` and ``bytes`` are those of the table's columns; ``origin`` is
+    ``local copy``, or nothing for a download."""
 
     id: str
     revision: str
@@ -47,11 +45,8 @@ def lock_path(out: Path) -> Path:
 
 
 def read_lock(path: Path) -> Lock | None:
-    """Reads a lock; none if the source was never fetched.
-
-    Raises:
-        StudyError: the file is not a lock.
-    """
+    """Reads a lock; none if the source was never fetched (``StudyError`` if the file is not a
+    lock)."""
     if not path.exists():
         return None
     more = ("origin",) if LOCAL_COPY in path.read_text(encoding="utf-8", errors="replace") else ()
@@ -70,11 +65,9 @@ def write_lock(path: Path, lock: Lock) -> None:
 
 
 def content_differs(what: str, where: Path | str, row: SourceRow, out: Path) -> StudyError:
-    """Returns the error of content that is not what the table or a source's lock says.
-
-    Of ``what``, ``{origin}`` becomes that which the content was compared with. The fix says
-    what to do with a copy of the user's, a download, and content that is another on purpose.
-    """
+    """Returns the error of content that is not what the table or a source's lock says. Of ``what``,
+    ``{origin}`` becomes that which the content was compared with. The fix says what to do with a
+    copy of the user's, a download, and content that is another on purpose."""
     copy = isinstance(where, Path) and not where.is_relative_to(out)
     advice = "the upstream changed or was tampered with; do not use it unless you know why"
     if copy:
@@ -104,11 +97,8 @@ def write_listing(path: Path, files: list[FileFact]) -> None:
 
 
 def read_listing(path: Path) -> list[FileFact]:
-    """Reads the list of a verified download's files; empty if there was none.
-
-    Raises:
-        StudyError: the file is not such a list.
-    """
+    """Reads the list of a verified download's files; empty if there was none (``StudyError`` if the
+    file is not such a list)."""
     if not path.exists():
         return []
     try:

@@ -35,11 +35,8 @@ PIP_SECONDS = 600
 
 
 def fetch_package(row: SourceRow, folder: Path, policy: Policy) -> Path:
-    """Fetches the wheel or sdist that a row names; returns the file, verified.
-
-    Raises:
-        StudyError: pip knows no such file, or it could not be fetched whole.
-    """
+    """Fetches the wheel or sdist that a row names; returns the file, verified (``StudyError`` if
+    pip knows no such file, or it could not be fetched whole)."""
     wheel = row.kind == "pip-wheel"
     what = f"pip finds no {row.kind[4:]} of {row.location} {row.revision}"
     fix = "check the network and pip's configuration (pip config list), or name the "
@@ -118,11 +115,8 @@ def pip_download(row: SourceRow, folder: Path, cause: StudyError) -> Path:
 
 
 def run_pip(arguments: list[str]) -> subprocess.CompletedProcess[str]:
-    """Runs this interpreter's pip without questions; its configuration is the user's.
-
-    Raises:
-        StudyError: pip did not end in ``PIP_SECONDS``.
-    """
+    """Runs this interpreter's pip without questions; its configuration is the user's
+    (``StudyError`` if pip did not end in ``PIP_SECONDS``)."""
     command = [sys.executable, "-m", "pip", *arguments]
     environment = {"PIP_NO_INPUT": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     return run(command, f"pip {arguments[0]}", PIP_SECONDS, environment, text=True)

@@ -41,11 +41,8 @@ NOTED = "cut.json"
 
 
 def fetch_part(request: DownloadRequest, copy: Path | None, section: RehearsalSection) -> None:
-    """Writes the first rows of a source and its receipt; a ``copy`` at hand is cut instead.
-
-    Raises:
-        StudyError: the source cannot be had, or a file of it cannot be cut.
-    """
+    """Writes the first rows of a source and its receipt; a ``copy`` at hand is cut instead
+    (``StudyError`` if the source cannot be had, or a file of it cannot be cut)."""
     row, url = request.row, request.mirrored(request.row.location)
     file = file_name(url)
     if row.kind in ("url", "git"):
@@ -77,9 +74,7 @@ def fetch_part(request: DownloadRequest, copy: Path | None, section: RehearsalSe
 @dataclass
 class _Part:
     """A source that is being cut: ``brought`` bytes were read of it, and ``cuts`` were made.
-
-    ``location`` is the place taken, of a row that names several.
-    """
+    ``location`` is the place taken, of a row that names several."""
 
     request: DownloadRequest
     section: RehearsalSection
@@ -103,11 +98,8 @@ class _Part:
         self.cuts[name] = {**kept._asdict(), "bytes": portion.spent()}
 
     def some(self, names: Iterable[str], where: object, hub: Any = None) -> list[str]:
-        """Returns the names that the row wants, in order; the hub's client knows its own patterns.
-
-        Raises:
-            StudyError: there are none.
-        """
+        """Returns the names that the row wants, in order; the hub's client knows its own patterns
+        (``StudyError`` if there are none)."""
         files, found = self.request.row.patterns, list(names)
         if hub:
             found = hub.utils.filter_repo_objects(found, allow_patterns=list(files) or None)

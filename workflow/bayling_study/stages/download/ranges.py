@@ -44,14 +44,9 @@ class WebFile(AbstractBufferedFile):  # type: ignore[misc]
 
 @contextmanager
 def opened(url: str, policy: transfer.Policy, seeks: bool) -> Iterator[Opened]:
-    """Opens a file of a web server.
-
-    One that ``seeks`` is read by ranges, or whole where the server has none; any other is read as
-    it comes, until the block ends.
-
-    Raises:
-        StudyError: the server refuses, gives up, or has too large a file and no ranges.
-    """
+    """Opens a file of a web server (``StudyError`` if the server refuses, gives up, or has too
+    large a file and no ranges). One that ``seeks`` is read by ranges, or whole where the server has
+    none; any other is read as it comes, until the block ends."""
     # ``other``: a certificate that is not trusted now never will be.
     again = Retry(policy.retries, other=0, backoff_factor=policy.pause, raise_on_status=False)
     again.status_forcelist = transfer.PASSING_STATUS

@@ -44,11 +44,8 @@ def listing_hash(files: Iterable[FileFact]) -> str:
 
 
 def describe_files(root: Path) -> list[FileFact]:
-    """Hashes all regular files under ``root``, sorted by path.
-
-    Raises:
-        StudyError: a link leads out of the folder or to nothing.
-    """
+    """Hashes all regular files under ``root``, sorted by path (``StudyError`` if a link leads out
+    of the folder or to nothing)."""
     facts = ((name, sha256_file(path), path.stat().st_size) for name, path in files_below(root))
     return sorted(FileFact(*fact) for fact in facts)
 
@@ -67,11 +64,9 @@ def files_below(root: Path) -> Iterator[tuple[str, Path]]:
 
 
 def write_receipt(out: Path, row: SourceRow, files: list[FileFact], pin: str, **extra: Any) -> None:
-    """Writes ``out/manifest.json``; ``extra`` are further facts, such as ``revision``.
-
-    ``pin`` is ``table`` when the hash was known beforehand, ``lock`` when it was locked at
-    the first download, ``local`` for a folder of the user's, ``rehearsal`` for first rows.
-    """
+    """Writes ``out/manifest.json``; ``extra`` are further facts, such as ``revision``. ``pin`` is
+    ``table`` when the hash was known beforehand, ``lock`` when it was locked at the first download,
+    ``local`` for a folder of the user's, ``rehearsal`` for first rows."""
     value = {
         "source": row.model_dump(mode="json"),
         "pin": pin,
@@ -83,10 +78,8 @@ def write_receipt(out: Path, row: SourceRow, files: list[FileFact], pin: str, **
 
 
 def intact(out: Path, row: SourceRow, root: Path | None) -> bool:
-    """Tells whether ``out`` holds a complete, undamaged download of this very row.
-
-    ``root`` is the local folder that replaces the download now, if there is one.
-    """
+    """Tells whether ``out`` holds a complete, undamaged download of this very row. ``root`` is the
+    local folder that replaces the download now, if there is one."""
     path = out / MANIFEST
     if not path.exists():
         return False
@@ -97,7 +90,5 @@ def intact(out: Path, row: SourceRow, root: Path | None) -> bool:
     known = SourceRow.model_validate({key: receipt["source"][key] for key in columns})
     if row_hash(known) != row_hash(row):
         return False
-    base = root or out / "files"
-    return not any(
-        damage(base / item["path"], item["bytes"], item["sha256"]) for item in receipt["files"]
-    )
+    base, facts = root or out / "files", receipt["files"]
+    return not any(damage(base / fact["path"], fact["bytes"], fact["sha256"]) for fact in facts)

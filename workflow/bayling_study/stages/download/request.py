@@ -11,11 +11,9 @@ from bayling_study.stages.download.transfer import Policy
 
 @dataclass(frozen=True)
 class DownloadRequest:
-    """One source to fetch into the folder ``out``.
-
-    The hash to insist on and the revision to fetch are the row's, else the lock's, else empty;
-    ``mirrors`` maps prefixes of locations to their replacements.
-    """
+    """One source to fetch into the folder ``out``. The hash to insist on and the revision to fetch
+    are the row's, else the lock's, else empty; ``mirrors`` maps prefixes of locations to their
+    replacements."""
 
     row: SourceRow
     out: Path
@@ -43,10 +41,8 @@ class DownloadRequest:
 @dataclass(frozen=True)
 class Fetched:
     """What was fetched: the kept files, and what the table's columns mean for a source's kind.
-
     ``bytes`` are those of the archive or file, or of all files for kinds of many files;
-    ``location`` is the place taken, of a row that names several.
-    """
+    ``location`` is the place taken, of a row that names several."""
 
     facts: list[FileFact]
     sha256: str

@@ -53,13 +53,9 @@ def write_comet(
     row: SourceRow, path: Path, shrunk: Callable[[dict[str, Any]], dict[str, Any]]
 ) -> None:
     """Writes ``checkpoints/model.ckpt`` to fit the ``hparams.yaml``, which is made if it is absent.
-
     ``shrunk`` makes the encoder small as it does the ``config.json`` of the encoder's own source.
-
-    Raises:
-        StudyError: a class or an encoder that no stand-in is made of, or a model without access of
-            which neither is known.
-    """
+    ``StudyError`` of a class or an encoder that no stand-in is made of, and of a model without
+    access of which neither is known."""
     if not path.exists():
         path.write_text(yaml.safe_dump(GATED.get(row.location, {})), encoding="utf-8")
     values = yaml.safe_load(path.read_text(encoding="utf-8"))

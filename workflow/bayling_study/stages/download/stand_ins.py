@@ -45,7 +45,9 @@ CONTEXT = 32768
 
 
 def write_stand_in(row: SourceRow, files: Path, why: str = "", weights: Sequence[str] = ()) -> None:
-    """Writes random weights beside a model's small files, the same for the same ``row.id``.
+    """Writes random weights beside a model's small files, the same for the same ``row.id``
+    (``StudyError`` if the source has no ``config.json``, or transformers cannot build a small model
+    of its architecture).
 
     Args:
         row: the model's source.
@@ -53,10 +55,6 @@ def write_stand_in(row: SourceRow, files: Path, why: str = "", weights: Sequence
         why: why nothing could be fetched, if so; then all is a stand-in, of published shape.
         weights: names of upstream's weight files. Where all are pickled, so is the stand-in's:
             a stage that refuses such weights does so in the rehearsal.
-
-    Raises:
-        StudyError: the source has no ``config.json``, or transformers cannot build a small model
-            of its architecture.
     """
     note = {"why": why} if why else {}
     comet = min(files.rglob(HPARAMS), default=files / HPARAMS)
@@ -79,10 +77,8 @@ def write_stand_in(row: SourceRow, files: Path, why: str = "", weights: Sequence
 
 def shrunk(values: dict[str, Any]) -> dict[str, Any]:
     """Returns the values of a ``config.json`` with those that decide width and depth made small.
-
     There are ``HEADS`` heads of ``HEAD_SIZE``; if several shared keys and values, some still do.
-    Lists with an entry a layer, or a frequency of the rotation, become as short.
-    """
+    Lists with an entry a layer, or a frequency of the rotation, become as short."""
     model = values.get("model_type")
     kind = model in CONFIG_MAPPING and CONFIG_MAPPING[model]  # its `get` knows of none
     named = getattr(kind, "attribute_map", {})
@@ -128,10 +124,8 @@ def _write_weights(row: SourceRow, folder: Path, pickled: bool) -> None:
 
 
 def _make_small_files(row: SourceRow, folder: Path) -> None:
-    """Writes config and tokenizer of a model of which nothing could be fetched.
-
-    A model that is not in ``PUBLISHED`` is taken for a LLaMA-7B.
-    """
+    """Writes config and tokenizer of a model of which nothing could be fetched. A model that is not
+    in ``PUBLISHED`` is taken for a LLaMA-7B."""
     shape = PUBLISHED.get(row.id, LLAMA_7B)
     marks = [definitions.HEADER, definitions.HEADER_END, definitions.END_OF_TURN]
     begin, end = "<|begin_of_text|>", definitions.END_OF_TEXT
@@ -141,9 +135,8 @@ def _make_small_files(row: SourceRow, folder: Path) -> None:
     plain = Tokenizer(models.BPE({piece: number for number, piece in enumerate(pieces)}, []))
     plain.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     plain.decoder = decoders.ByteLevel()
-    plain.post_processor = processors.TemplateProcessing(
-        single=f"{begin} $A", special_tokens=[(begin, 0)]
-    )
+    template = {"single": f"{begin} $A", "special_tokens": [(begin, 0)]}
+    plain.post_processor = processors.TemplateProcessing(**template)
     special = {"bos_token": begin, "eos_token": end, "additional_special_tokens": marks}
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=plain, model_max_length=CONTEXT, **special)
     tokenizer.chat_template = chat_template(tokenizer, "bayling-3")

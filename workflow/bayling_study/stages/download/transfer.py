@@ -38,11 +38,9 @@ PASSING_STATUS = {408, 425, 429, 500, 502, 503, 504}
 
 @dataclass(frozen=True)
 class Policy:
-    """How patient a transfer is; see ``DownloadSection`` for what its section has too.
-
-    ``pause`` is the first one between attempts in seconds; it doubles each time. A file of more
-    than ``most`` bytes is refused.
-    """
+    """How patient a transfer is; see ``DownloadSection`` for what its section has too. ``pause`` is
+    the first one between attempts in seconds; it doubles each time. A file of more than ``most``
+    bytes is refused."""
 
     retries: int = 5
     timeout: float = 60.0
@@ -72,14 +70,10 @@ def fetch(
     url: str, target: Path, sha256: str = "", expected_bytes: int | None = None,
     policy: Policy | None = None,
 ) -> None:  # fmt: skip
-    """Fetches ``url`` to ``target``, going on from what an earlier call left.
-
-    A ``.part`` file beside the target holds an unfinished transfer. A target that is there
-    already is kept if it has the expected size and hash, as far as they are known.
-
-    Raises:
-        StudyError: the server refuses, the content is not what was expected, the
-            disk is full, or nothing more arrived within the policy's attempts.
+    """Fetches ``url`` to ``target``, going on from what an earlier call left (``StudyError`` if the
+    server refuses, the content is not what was expected, the disk is full, or nothing more arrived
+    within the policy's attempts). A ``.part`` file beside the target holds an unfinished transfer;
+    a target that is there is kept if it has the expected size and hash, as far as they are known.
     """
     # A file gets its name only when it is whole, so an expectation is not needed.
     right = target.exists() and expected_bytes in (None, target.stat().st_size)
@@ -248,12 +242,8 @@ def too_large(where: object, most: float) -> StudyError:
 
 
 def check_status(response: requests.Response, url: str) -> None:
-    """Turns a refusal into ``TransientError`` or ``StudyError``; returns when a body follows.
-
-    Raises:
-        TransientError: the server is busy; carries the pause of ``Retry-After``.
-        StudyError: the server will refuse every time.
-    """
+    """Returns when a body follows; turns a refusal into ``TransientError`` with the pause of
+    ``Retry-After`` if the server is busy, into ``StudyError`` if it will refuse every time."""
     status = response.status_code
     if status in (200, 206):
         return
@@ -269,11 +259,8 @@ def check_status(response: requests.Response, url: str) -> None:
 
 
 def asked_pause(response: requests.Response) -> float | None:
-    """Returns the seconds that the server asks to wait, if it does.
-
-    Raises:
-        StudyError: it asks for a longer pause than a job should wait.
-    """
+    """Returns the seconds that the server asks to wait, if it does (``StudyError`` if it asks for a
+    longer pause than a job should wait)."""
     seconds = retry_after(response.headers.get("Retry-After"))
     if seconds and seconds > LONGEST_PAUSE_SECONDS:
         what = f"the server asks to come back in {seconds:.0f} seconds"
@@ -282,11 +269,9 @@ def asked_pause(response: requests.Response) -> float | None:
 
 
 def _chunks(response: requests.Response, policy: Policy) -> Iterator[bytes]:
-    """Yields the body as it arrives; ends an attempt whose rate is hopeless.
-
-    The socket's own timeout only sees silence. A server that drips a byte now
-    and then is caught by the average rate over each ``policy.timeout``.
-    """
+    """Yields the body as it arrives; ends an attempt whose rate is hopeless. The socket's own
+    timeout only sees silence. A server that drips a byte now and then is caught by the average rate
+    over each ``policy.timeout``."""
     window, received = time.monotonic(), 0
     # read1 returns what has arrived; iter_content would wait for a full chunk.
     while chunk := response.raw.read1(CHUNK_BYTES):

@@ -30,9 +30,8 @@ def main() -> None:
     options = COMMAND_LINE.parse_args()
     config = load_settings(options.settings, "export", "systems")
     system = look_up_kind(Int8System, "int8 system", options.system, config.systems, "--system")
-    with run_record(
-        options.record, "export", options.system, config.study.name, options.code
-    ) as run:
+    name, study = options.system, config.study.name
+    with run_record(options.record, "export", name, study, options.code) as run:
         run.parameters({"format": system.format, **config.export.model_dump(mode="json")})
         run.input("checkpoint", options.checkpoint)
         checkpoint = open_checkpoint(options.checkpoint)

@@ -22,9 +22,7 @@ PRECISIONS = {"fp16": torch.float16, "bf16": torch.bfloat16}
 @dataclass(frozen=True)
 class Block:
     """A block of rows in 8 bits: the tensors that go to disk, rows first, and the int8 values.
-
-    ``rebuilt`` is fp32 ``(rows, columns)``, what a reader of the file will see.
-    """
+    ``rebuilt`` is fp32 ``(rows, columns)``, what a reader of the file will see."""
 
     parts: tuple[Tensor, ...]
     rebuilt: Tensor
@@ -34,11 +32,9 @@ class Block:
 @dataclass(frozen=True)
 class TensorError:
     """What the export did to one tensor of so many values, by its name in the checkpoint.
-
     ``error_square`` and ``weight_square`` are sums of squares of the error and of the original,
     ``max_error`` is absolute. ``saturated`` values are at ±127: each group has at least one, none
-    is ever clipped. ``bytes`` is the size on disk.
-    """
+    is ever clipped. ``bytes`` is the size on disk."""
 
     tensor: str
     quantised: bool
@@ -75,18 +71,13 @@ def encode_matrix(name: str, weight: Tensor, codec: Callable[[Tensor], Block]) -
         columns.append(list(block.parts))
     blobs = [torch.cat(parts) for parts in zip(*columns, strict=True)]
     size = sum(blob.nbytes for blob in blobs)
-    error = TensorError(
-        name, True, weight.numel(), error_square, weight_square, max_error, saturated, size
-    )
-    return Encoded(blobs, error)
+    errors = error_square, weight_square, max_error
+    return Encoded(blobs, TensorError(name, True, weight.numel(), *errors, saturated, size))
 
 
 def encode_kept(name: str, value: Tensor, dtype: torch.dtype) -> Encoded:
-    """Encodes a tensor that stays unquantised, in another precision where asked.
-
-    Raises:
-        StudyError: it holds a NaN or an infinity, or a value that ``dtype`` cannot hold.
-    """
+    """Encodes a tensor that stays unquantised, in another precision where asked (``StudyError`` if
+    it holds a NaN or an infinity, or a value that ``dtype`` cannot hold)."""
     stored = value.to(dtype).contiguous()
     if not value.is_floating_point():
         return Encoded([stored], TensorError(name, False, value.numel(), 0, 0, 0, 0, stored.nbytes))
@@ -98,18 +89,15 @@ def encode_kept(name: str, value: Tensor, dtype: torch.dtype) -> Encoded:
             what = f"the tensor {name!r} has values beyond the range of {dtype}"
             raise StudyError(what, fix="export:\n  kept_precision: bf16")
         error_square, max_error = _square(name, difference), _magnitude(difference)
-    error = TensorError(
-        name, False, value.numel(), error_square, weight_square, max_error, 0, stored.nbytes
-    )
+    errors = error_square, weight_square, max_error
+    error = TensorError(name, False, value.numel(), *errors, 0, stored.nbytes)
     return Encoded([stored], error)
 
 
 def kept_dtype(dtype: torch.dtype, precision: str) -> torch.dtype:
-    """Returns the precision in which an unquantised tensor is stored.
-
-    16-bit tensors and integers stay as they are; wider floats become ``precision``
-    (``fp16``, ``bf16``, or ``source`` for no change).
-    """
+    """Returns the precision in which an unquantised tensor is stored. 16-bit tensors and integers
+    stay as they are; wider floats become ``precision`` (``fp16``, ``bf16``, or ``source`` for no
+    change)."""
     if not dtype.is_floating_point or dtype.itemsize <= FP16_BYTES or precision == "source":
         return dtype
     return PRECISIONS[precision]
@@ -133,11 +121,9 @@ def _magnitude(values: Tensor) -> float:
 
 
 def summary(rows: Sequence[TensorError]) -> dict[str, float]:
-    """Returns the totals that go into the run record.
-
-    ``relative_error`` is the Frobenius norm of the error over that of the
-    weights, of the quantised tensors; sizes are in bytes and against 16 bits.
-    """
+    """Returns the totals that go into the run record. ``relative_error`` is the Frobenius norm of
+    the error over that of the weights, of the quantised tensors; sizes are in bytes and against 16
+    bits."""
     quantised = [row for row in rows if row.quantised]
     values = sum(row.values for row in quantised)
     stored, half = sum(row.bytes for row in rows), sum(row.values for row in rows) * FP16_BYTES

@@ -55,10 +55,8 @@ class GgufFormat:
             where = checkpoint.folder / "config.json"
             raise StudyError(f"GGUF export {unable}", where=where, fix="format: groupwise")
         names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, self.config.num_hidden_layers)
-        self._names = {
-            name: names.get_name(name, try_suffixes=(".weight", ".bias"))
-            for name in checkpoint.entries
-        }
+        suffixes = ".weight", ".bias"
+        self._names = {name: names.get_name(name, suffixes) for name in checkpoint.entries}
         unknown = [name for name, found in self._names.items() if found is None]
         if unknown:
             raise StudyError(f"GGUF has no name for {unknown[0]!r}", where=checkpoint.folder)
@@ -69,10 +67,8 @@ class GgufFormat:
         self._add_facts(writer)
         add_tokenizer(writer, self.checkpoint.folder, self.config.vocab_size)
         for name, entry in self.checkpoint.entries.items():
-            kind = _kind(entry.shape)
-            writer.add_tensor_info(
-                self._names[name], entry.shape, torch.float32, _nbytes(entry.shape), kind
-            )
+            size, kind = _nbytes(entry.shape), _kind(entry.shape)
+            writer.add_tensor_info(self._names[name], entry.shape, torch.float32, size, kind)
         header = _header(writer)
         offsets, end = {}, len(header)
         for name, entry in self.checkpoint.entries.items():
@@ -109,10 +105,9 @@ class GgufFormat:
 
     def _permuted(self, name: str, value: Tensor) -> Tensor:
         """Interleaves the two halves of each head: row ``(h, half, i)`` to ``(h, i, half)``."""
-        heads = {
-            "q_proj": self.config.num_attention_heads,
-            "k_proj": self.config.num_key_value_heads,
-        }.get(name.split(".")[-2])
+        config = self.config
+        counts = {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads}
+        heads = counts.get(name.split(".")[-2])
         if heads is None:
             return value
         halves = value.reshape(heads, 2, -1, *value.shape[1:])

@@ -27,14 +27,10 @@ LLAMA3 = (
 
 
 def add_tokenizer(writer: Any, checkpoint: Path, vocabulary: int) -> None:
-    """Adds vocabulary, merges or scores, special tokens and chat template.
-
-    ``vocabulary`` is the number of the embedding's rows; ids without a token are marked unused.
-
-    Raises:
-        StudyError: there is no ``tokenizer.json``, it is no BPE, its
-            pre-tokenizer has no name in llama.cpp, or it has more ids than rows.
-    """
+    """Adds vocabulary, merges or scores, special tokens and chat template (``StudyError`` if there
+    is no ``tokenizer.json``, it is no BPE, its pre-tokenizer has no name in llama.cpp, or it has
+    more ids than rows). ``vocabulary`` is the number of the embedding's rows; ids without a token
+    are marked unused."""
     where = checkpoint / "tokenizer.json"
     values = read_json(where)
     model = values["model"]
@@ -81,11 +77,9 @@ def _type(text: str, number: int, added: dict[int, Any], model: Any) -> int:
 
 
 def _scores(tokens: list[str], types: list[int], merges: list[Any]) -> list[float]:
-    """Returns SentencePiece BPE scores: minus the rank, as its trainer assigns them.
-
-    llama.cpp joins the neighbours whose piece has the highest score, so the
-    pieces rank as their first merges do; what no merge makes comes last.
-    """
+    """Returns SentencePiece BPE scores: minus the rank, as its trainer assigns them. llama.cpp
+    joins the neighbours whose piece has the highest score, so the pieces rank as their first merges
+    do; what no merge makes comes last."""
     made = dict.fromkeys(_merge(merge).replace(" ", "") for merge in merges)
     rank = {text: number for number, text in enumerate(dict.fromkeys([*made, *tokens]))}
     return [
@@ -137,10 +131,8 @@ def _add_special(writer: Any, checkpoint: Path, spaced: bool) -> None:
 
 
 def _spaced(tokenizer: Any) -> bool:
-    """Tells whether llama.cpp is to put a blank before a text and behind every special token.
-
-    Where the tokenizer has it at the start only, a conversation is right without it: its
-    template opens with a BOS, and writes the blank itself where the tokenizer would lose it.
-    """
+    """Tells whether llama.cpp is to put a blank before a text and behind every special token. Where
+    the tokenizer has it at the start only, a conversation is right without it: its template opens
+    with a BOS, and writes the blank itself where the tokenizer would lose it."""
     templated = isinstance(tokenizer.chat_template, str) and adds_bos(tokenizer)
     return marks_start(tokenizer) and (marks_after_special(tokenizer) or not templated)

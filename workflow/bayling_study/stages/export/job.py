@@ -22,14 +22,10 @@ SPARE_BYTES = 64 << 20
 
 
 def export(checkpoint: Checkpoint, form: Format, out: Path) -> Any:
-    """Exports a checkpoint to ``out``; returns the error report, as written to ``error.json``.
-
-    An interrupted export starts from scratch: one takes seconds to minutes, and
-    what stood at ``out`` before stays until the new folder is complete.
-
-    Raises:
-        StudyError: a tensor cannot be exported, or the disk is too small or fills up.
-    """
+    """Exports a checkpoint to ``out``; returns the error report, as written to ``error.json``
+    (``StudyError`` if a tensor cannot be exported, or the disk is too small or fills up). An
+    interrupted export starts from scratch: one takes seconds to minutes, and what stood at ``out``
+    before stays until the new folder is complete."""
     shards = form.plan()
     files = [shard.file for shard in shards]
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -17,10 +17,8 @@ from bayling_study.stages.export import encoding
 
 @dataclass(frozen=True)
 class Shard:
-    """A weight file's layout, and the tensors of the checkpoint that go into it.
-
-    ``sources`` has for each tensor the names of its stored parts, in reading order.
-    """
+    """A weight file's layout, and the tensors of the checkpoint that go into it. ``sources`` has
+    for each tensor the names of its stored parts, in reading order."""
 
     file: WeightFile
     sources: dict[str, list[str]]
@@ -41,10 +39,8 @@ class Format(Protocol):
 
 class SafetensorsFormat(ABC):
     """What formats in safetensors share: linear layers go to 8 bits, everything else is kept.
-
     ``precision`` is that of wider floats that are kept (``kept_dtype``), ``limit`` the most tensor
-    bytes of a shard of several tensors.
-    """
+    bytes of a shard of several tensors."""
 
     stem = "model"
     """Start of the weight files' names."""

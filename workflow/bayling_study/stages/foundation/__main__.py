@@ -37,11 +37,8 @@ def main() -> None:
 
 
 def make_checkpoint(files: Path, out: Path) -> dict[str, float]:
-    """Writes the checkpoint of a download's files into the existing folder ``out``.
-
-    Raises:
-        StudyError: the files hold neither one GGUF file nor one hub checkpoint.
-    """
+    """Writes the checkpoint of a download's files into the existing folder ``out`` (``StudyError``
+    if the files hold neither one GGUF file nor one hub checkpoint)."""
     if checkpoint := checkpoint_of(files):
         return adopt_hub(checkpoint, out)
     ggufs = [*files.rglob("*.gguf")]

@@ -37,15 +37,12 @@ SKIPPED_SUFFIXES = (".gguf", ".msgpack", ".h5", ".ot", ".onnx")
 
 
 def convert_gguf(path: Path, out: Path) -> dict[str, float]:
-    """Writes the hub-format checkpoint of a GGUF file to the folder ``out``.
+    """Writes the hub-format checkpoint of a GGUF file to the folder ``out`` (``StudyError`` if the
+    file is damaged or not of a supported architecture, something that changes the model's answers
+    would be lost, a weight is no number, or the stored tensors do not read back as written).
 
     Returns the parameters, bytes a weight, and of both 16-bit types the relative error (Frobenius
     norm of the difference over norm of the dequantised fp32 weights).
-
-    Raises:
-        StudyError: the file is damaged or not of a supported architecture, something that
-            changes the model's answers would be lost, a weight is no number, or the stored
-            tensors do not read back as they were written.
     """
     header = read_header(path)
     architecture = header.metadata.get("general.architecture")
@@ -79,19 +76,15 @@ def _dequantised(path: Path) -> Any:
 
 
 def _to_storage_type(model: Any) -> dict[str, float]:
-    """Rounds the weights to the 16-bit type that loses less.
-
-    fp16 has three more bits of precision than bf16 and less range; weights of a small model lie
-    well inside it. One that does not makes its error infinite, and bf16 is taken.
-    """
+    """Rounds the weights to the 16-bit type that loses less. fp16 has three more bits of precision
+    than bf16 and less range; weights of a small model lie well inside it. One that does not makes
+    its error infinite, and bf16 is taken."""
     types = {"fp16": torch.float16, "bf16": torch.bfloat16}
     norm = sum(float(p.detach().square().sum(dtype=torch.float64)) for p in model.parameters())
     errors = {}
     for name, dtype in types.items():
-        squares = (
-            float((p.detach() - p.detach().to(dtype).float()).square().sum(dtype=torch.float64))
-            for p in model.parameters()
-        )
+        lost = (p.detach() - p.detach().to(dtype).float() for p in model.parameters())
+        squares = (float(part.square().sum(dtype=torch.float64)) for part in lost)
         errors[name] = (sum(squares) / norm) ** 0.5
     best = min(errors, key=lambda name: errors[name])
     model.to(types[best])
@@ -102,11 +95,8 @@ def _to_storage_type(model: Any) -> dict[str, float]:
 
 
 def prove_equal(expected: Mapping[str, Any], folder: Path) -> None:
-    """Reads a checkpoint from disk and compares every tensor bit by bit.
-
-    Raises:
-        StudyError: a tensor differs in type, shape or value.
-    """
+    """Reads a checkpoint from disk and compares every tensor bit by bit (``StudyError`` if a tensor
+    differs in type, shape or value)."""
     for name, entry in stored_tensors(folder).items():
         tensor = expected[name]
         if entry.dtype != tensor.dtype or not entry.read().equal(tensor):
@@ -114,14 +104,10 @@ def prove_equal(expected: Mapping[str, Any], folder: Path) -> None:
 
 
 def adopt_hub(source: Path, out: Path) -> dict[str, float]:
-    """Places a hub-format checkpoint's files into ``out``, as hard links where possible.
-
-    Pickled weights beside safetensors are left out.
-
-    Raises:
-        StudyError: a file that a checkpoint needs is missing, its weights are pickled, do not
-            fit config.json or are no numbers, or its tokenizer splits a text at random.
-    """
+    """Places a hub-format checkpoint's files into ``out``, as hard links where possible
+    (``StudyError`` if a file that a checkpoint needs is missing, its weights are pickled, do not
+    fit config.json or are no numbers, or its tokenizer splits a text at random). Pickled weights
+    beside safetensors are left out."""
     missing = [name for name in HUB_FILES if not (source / name).exists()]
     safe = any(source.glob("*.safetensors"))
     pickled = sorted(file.name for file in source.iterdir() if file.suffix in PICKLED_SUFFIXES)

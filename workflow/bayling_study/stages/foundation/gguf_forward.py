@@ -36,16 +36,10 @@ PARTS = (*ATTENTION, "ffn_norm", "ffn_gate", "ffn_up", "ffn_down")
 
 
 def check_forward(header: GgufHeader, where: Path) -> None:
-    """Checks that all that decides the model's answers is there and is carried over.
-
-    Raises:
-        StudyError: names the entry or tensor that would be lost, or is absent.
-    """
-    entries = {
-        key.removeprefix("llama."): value
-        for key, value in header.metadata.items()
-        if key.startswith("llama.")
-    }
+    """Checks that all that decides the model's answers is there and is carried over (``StudyError``
+    names the entry or tensor that would be lost, or is absent)."""
+    found = header.metadata.items()
+    entries = {key.removeprefix("llama."): item for key, item in found if key.startswith("llama.")}
     absent = [f"entry 'llama.{key}'" for key in NEEDED if key not in entries]
     lost = [
         f"llama.{key}: {str(value)[:80]}"
@@ -61,10 +55,10 @@ def check_forward(header: GgufHeader, where: Path) -> None:
         absent = [f"tensor {name!r}" for name in sorted(expected - set(header.shapes))]
         others = set(header.shapes) - expected - {"output.weight"}
         lost += [f"tensor {name!r}" for name in sorted(others)]
-    for what, found in (("has no", absent), ("would lose in conversion:", lost)):
-        if found:
+    for what, names in (("has no", absent), ("would lose in conversion:", lost)):
+        if names:
             fix = "use a source that ships config.json (kind hub or local)"
-            raise StudyError(f"the GGUF file {what} {found[0]}", where=where, fix=fix)
+            raise StudyError(f"the GGUF file {what} {names[0]}", where=where, fix=fix)
 
 
 def _uneven_heads(entries: dict[str, Any]) -> list[str]:

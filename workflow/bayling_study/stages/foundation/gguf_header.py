@@ -29,21 +29,16 @@ STRING, ARRAY = 8, 9
 
 @dataclass(frozen=True)
 class GgufHeader:
-    """What the header says: scalars, strings and lists by key, and each tensor's dimensions.
-
-    Those are as GGUF stores them, the fastest first.
-    """
+    """What the header says: scalars, strings and lists by key, and each tensor's dimensions. Those
+    are as GGUF stores them, the fastest first."""
 
     metadata: dict[str, Any]
     shapes: dict[str, tuple[int, ...]]
 
 
 def read_header(path: Path) -> GgufHeader:
-    """Reads and checks the header of a GGUF file.
-
-    Raises:
-        StudyError: the file is not GGUF, is cut off, or holds an impossible length.
-    """
+    """Reads and checks the header of a GGUF file (``StudyError`` if the file is not GGUF, is cut
+    off, or holds an impossible length)."""
     size = path.stat().st_size
     with open(path, "rb") as stream:
         reader = _Reader(stream, path, min(size, MAX_HEADER_BYTES))

@@ -26,11 +26,8 @@ from llama.cpp's table of pre-tokenizers, where both use GPT-2's pattern and ``s
 
 
 def build_tokenizer(metadata: Mapping[str, Any], where: Path) -> Any:
-    """Returns a ``PreTrainedTokenizerFast`` with chat template, without BOS and token types.
-
-    Raises:
-        StudyError: the file has no byte-level BPE vocabulary or lacks an entry.
-    """
+    """Returns a ``PreTrainedTokenizerFast`` with chat template, without BOS and token types
+    (``StudyError`` if the file has no byte-level BPE vocabulary or lacks an entry)."""
     tokens = _entry(metadata, "tokenizer.ggml.tokens", where)
     eos = _token(metadata, tokens, "eos_token_id", where)
     pad = _pad_token(metadata, tokens, eos)
@@ -50,11 +47,9 @@ def build_tokenizer(metadata: Mapping[str, Any], where: Path) -> Any:
 
 
 def _pad_token(metadata: Mapping[str, Any], tokens: list[str], eos: str) -> str:
-    """Returns a padding token other than EOS where one exists.
-
-    Trainers that mask by the padding id would hide the end of every answer if both were the same;
-    the unknown token of a byte-level vocabulary never occurs in encoded text and takes its place.
-    """
+    """Returns a padding token other than EOS where one exists. Trainers that mask by the padding id
+    would hide the end of every answer if both were the same; the unknown token of a byte-level
+    vocabulary never occurs in encoded text and takes its place."""
     for key in ("padding_token_id", "unknown_token_id"):
         number = metadata.get(f"tokenizer.ggml.{key}")
         if number is not None and number < len(tokens) and tokens[number] != eos:

@@ -52,11 +52,8 @@ def main() -> None:
 def encode(
     folder: Path, instructions: Path, foundation: Path, template: TemplateName, max_length: int
 ) -> dict[str, Any]:
-    """Encodes a training set into an existing folder and returns its audit.
-
-    Raises:
-        StudyError: a conversation has no supervised token, or none is left.
-    """
+    """Encodes a training set into an existing folder and returns its audit (``StudyError`` if a
+    conversation has no supervised token, or none is left)."""
     tokenizer = AutoTokenizer.from_pretrained(foundation)
     rows, tokens = token_set.read_conversations(instructions), folder / token_set.TOKENS
     audit = encoding.encode_all(rows, tokenizer, template, max_length, tokens)
@@ -72,9 +69,7 @@ def samples(
     rows: Iterable[dict[str, Any]], tokens: token_set.TokenSet, tokenizer: Any
 ) -> list[dict[str, Any]]:
     """Returns each recipe's first encoded conversation with its supervised and its other texts.
-
-    Every run of equally masked tokens is one text, as the model sees it.
-    """
+    Every run of equally masked tokens is one text, as the model sees it."""
     first: dict[str, int] = {}
     index = 0  # of the next encoded conversation; they are in the order of the rows
     for row in rows:

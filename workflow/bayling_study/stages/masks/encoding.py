@@ -53,14 +53,12 @@ def encode_all(
     max_length: int,
     path: Path,
 ) -> dict[str, Any]:
-    """Encodes conversations into the folder ``path`` and returns the mask audit.
+    """Encodes conversations into the folder ``path`` and returns the mask audit (``StudyError`` if
+    a conversation is not well formed, has no supervised token or an answer that ends where
+    generation would not, an id occurs twice, or none is left).
 
     A conversation of more than ``max_length`` tokens loses whole exchanges from
     its end; one whose first exchange is too long is left out. Both are counted, and their tokens.
-
-    Raises:
-        StudyError: a conversation is not well formed, has no supervised token or an answer
-            that ends where generation would not, an id occurs twice, or none is left.
     """
     made, stops = _Tally(), templates.stop_ids(tokenizer, template)
     with atomic_directory(path) as folder:
@@ -94,19 +92,14 @@ def encode_all(
 def _check_ends(
     name: str, ids: Sequence[int], supervised: Sequence[bool], stops: Sequence[int], tokenizer: Any
 ) -> None:
-    """Checks that every answer teaches to stop: its last supervised id ends generation.
-
-    Raises:
-        StudyError: another id is the last.
-    """
+    """Checks that every answer teaches to stop: its last supervised id ends generation
+    (``StudyError`` if another id is the last)."""
     for number, learnt, following in zip(ids, supervised, [*supervised[1:], False], strict=True):
         if learnt and not following and number not in stops:
-            raise StudyError(
-                f"an answer ends in {tokenizer.decode([number])!r}, at which generation "
-                "does not stop: a system that learns it would never end",
-                where=f"conversation {name}",
-                fix="template: bayling, or a chat template that ends answers in a special token",
-            )
+            what = f"an answer ends in {tokenizer.decode([number])!r}, at which generation "
+            what += "does not stop: a system that learns it would never end"
+            fix = "template: bayling, or a chat template that ends answers in a special token"
+            raise StudyError(what, where=f"conversation {name}", fix=fix)
 
 
 @dataclass

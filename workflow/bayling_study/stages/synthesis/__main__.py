@@ -14,14 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from bayling_study.config import load_settings
-from bayling_study.core import cli
-from bayling_study.core.files import (
-    atomic_directory,
-    read_json,
-    remove_leftovers,
-    write_json,
-    write_text,
-)
+from bayling_study.core import cli, files
 from bayling_study.core.lookup import look_up
 from bayling_study.shared.tracking.record import run_record
 from bayling_study.stages.synthesis.audit import audit
@@ -42,16 +35,16 @@ def load_tokenizer(checkpoint: Path) -> Any:
 
 def write(task: MixtureTask, out: Path, title: str, licences: Mapping[str, str]) -> dict[str, Any]:
     """Makes the mixture and writes its three files, whole or not at all; returns the audit."""
-    remove_leftovers(out)
+    files.remove_leftovers(out)
     with (
-        atomic_directory(out) as folder,
+        files.atomic_directory(out) as folder,
         TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.", suffix=".tmp") as scratch,
     ):
         made = make(task, folder / TRAIN_FILE, Path(scratch))
         facts = audit(made, task.load_tokenizer(), task.mixture.template)
-        write_json(folder / "audit.json", facts)
+        files.write_json(folder / "audit.json", facts)
         text = card(title, facts, task.mixture.model_dump(mode="json"), licences)
-        write_text(folder / "README.md", text)
+        files.write_text(folder / "README.md", text)
     return facts
 
 
@@ -98,18 +91,12 @@ def main() -> None:
         for name, folder in checkpoints.items():
             run.input(f"checkpoint/{name}", folder)
         teachers = hired(mixture, config.systems, checkpoints, options.cache, stack)
-        task = MixtureTask(
-            options.mixture,
-            mixture,
-            study.seed,
-            options.corpora,
-            {path.stem: held_out_texts(path) for path in options.prompts},
-            partial(load_tokenizer, options.tokenizer),
-            teachers,
-            options.workers,
-        )
+        tests = {path.stem: held_out_texts(path) for path in options.prompts}
+        what = options.mixture, mixture, study.seed, options.corpora, tests
+        tokenizer = partial(load_tokenizer, options.tokenizer)
+        task = MixtureTask(*what, tokenizer, teachers, options.workers)
         licences = {
-            source: str(read_json(folder / "manifest.json")["source"].get("licence", ""))
+            source: str(files.read_json(folder / "manifest.json")["source"].get("licence", ""))
             for source, folder in cli.pairs(options.source_manifest, "--source-manifest").items()
         }
         facts = write(task, options.out, f"{study.name}: {options.mixture}", licences)

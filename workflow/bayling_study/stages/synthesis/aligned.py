@@ -35,9 +35,7 @@ COLUMNS = ["lang_a", "lang_b", "text_a", "document", "split"]
 
 class Rows:
     """An index of the training rows of ``parallel.parquet``: three numbers a row, no text.
-
-    ``languages`` are codes, in the order in which they occur.
-    """
+    ``languages`` are codes, in the order in which they occur."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -119,21 +117,17 @@ class Rows:
         return self._sizes[direction]
 
     def owner(self, direction: str) -> tuple[str, str]:
-        """Returns the language that decides the block of a direction, and the other one.
-
-        Beside the pivot it is the other language; of two, the one with fewer rows.
-        """
+        """Returns the language that decides the block of a direction, and the other one. Beside the
+        pivot it is the other language; of two, the one with fewer rows."""
         one, other = sorted(direction.split("-"), key=lambda code: (len(self.of(code)), code))
         return (other, one) if not len(self.of(one)) else (one, other)
 
 
 @dataclass
 class AlignedBlock:
-    """Rows that one worker makes conversations from, by ascending number.
-
-    ``companions`` are rows of other languages over which some of them are joined; ``sizes`` are
-    the segments of each direction.
-    """
+    """Rows that one worker makes conversations from, by ascending number. ``companions`` are rows
+    of other languages over which some of them are joined; ``sizes`` are the segments of each
+    direction."""
 
     rows: Integers
     companions: Integers
@@ -175,11 +169,9 @@ def _owners(rows: Rows, wanted: Mapping[str, int]) -> dict[str, dict[str, int]]:
 def _chosen(
     rows: Rows, owner: str, directions: Mapping[str, int], least: int, seed: int
 ) -> Integers:
-    """Returns the rows of a language that are kept: enough for each of its directions.
-
-    Small studies fill a block with what the corpora have, so that minimal pairs and
-    terms are found; large ones have enough of them anyway.
-    """
+    """Returns the rows of a language that are kept: enough for each of its directions. Small
+    studies fill a block with what the corpora have, so that minimal pairs and terms are found;
+    large ones have enough of them anyway."""
     chosen = []
     for direction, count in directions.items():
         material = rows.direct(direction)
@@ -205,11 +197,9 @@ def _block(rows: Rows, own: Integers, directions: Iterable[str]) -> AlignedBlock
 
 
 def write_rows(rows: Rows, made: list[AlignedBlock], folder: Path) -> list[list[Path]]:
-    """Copies each block's rows to files of its own and returns them, block by block.
-
-    The rows keep their order and get a column ``own``, false for companions. One pass
-    over the corpora; memory holds ``PENDING_ROWS`` rows.
-    """
+    """Copies each block's rows to files of its own and returns them, block by block. The rows keep
+    their order and get a column ``own``, false for companions. One pass over the corpora; memory
+    holds ``PENDING_ROWS`` rows."""
     paths: list[list[Path]] = [[] for _ in made]
     pending: list[list[pa.Table]] = [[] for _ in made]
     held = start = 0

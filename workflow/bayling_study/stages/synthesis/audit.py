@@ -49,8 +49,7 @@ def audit(made: FinishedMixture, tokenizer: Any, template: TemplateName) -> dict
         **({"switched": sorted_counts(made.switched)} if made.switched else {}),
         "rejected": {stage: _rejected(found) for stage, found in made.rejections.items()},
         "contamination": {
-            suite: {kind: counts[suite] for kind, counts in made.removed.items()}
-            for suite in made.suites
+            suite: {what: n[suite] for what, n in made.removed.items()} for suite in made.suites
         },
         "duplicates": sum(inside) + sum(tally.duplicates.values()),
         "mask_samples": {
@@ -63,11 +62,8 @@ def audit(made: FinishedMixture, tokenizer: Any, template: TemplateName) -> dict
 def mask_spans(
     tokenizer: Any, template: TemplateName, messages: list[dict[str, str]]
 ) -> list[list[Any]]:
-    """Returns a conversation's tokens as ``[text, supervised]``.
-
-    Tokens that only together are a character stand together: the mask changes only where an
-    answer begins and ends.
-    """
+    """Returns a conversation's tokens as ``[text, supervised]``. Tokens that only together are a
+    character stand together: the mask changes only where an answer begins and ends."""
     ids, mask = templates.encode(tokenizer, template, messages)
     spans: list[list[Any]] = []
     held: list[int] = []
@@ -89,9 +85,7 @@ def sorted_counts(counts: Mapping[str, int]) -> dict[str, int]:
 
 def histogram(counts: npt.NDArray[np.int64]) -> list[dict[str, int | None]]:
     """Returns bins ``{"to", "count"}`` of the numbers of conversations of each length from 0 up.
-
-    ``to`` is the last length in a bin, or none.
-    """
+    ``to`` is the last length in a bin, or none."""
     edges = [0, *(end + 1 for end in BINS), max(len(counts), BINS[-1] + 2)]
     sums = [int(counts[start:end].sum()) for start, end in pairwise(edges)]
     bins: list[int | None] = [*BINS, None]
@@ -108,10 +102,8 @@ def _tokens(tally: MixtureTally) -> dict[str, Any]:
             scaled = np.round(counts * scale).astype(np.int64)
             whole[: len(counts)] += scaled
             by_recipe[recipe] = _lengths(scaled, round(tally.supervised[recipe] * scale))
-    real, supervised = (
-        int(whole @ np.arange(len(whole))),
-        sum(int(r["supervised"]) for r in by_recipe.values()),
-    )
+    real = int(whole @ np.arange(len(whole)))
+    supervised = sum(int(row["supervised"]) for row in by_recipe.values())
     return {
         "sample": tally.sample,
         "real": real,

@@ -66,9 +66,7 @@ class BlockJob:
 @dataclass
 class BlockContext:
     """What all blocks of a mixture share: its name, section and tables, the study's seed.
-
-    ``buckets`` is their number in the final order; ``load_tokenizer`` is called in each process.
-    """
+    ``buckets`` is their number in the final order; ``load_tokenizer`` is called in each process."""
 
     name: str
     mixture: Mixture
@@ -119,11 +117,9 @@ class BlockCounts:
 
 @dataclass(kw_only=True)
 class Result(BlockCounts):
-    """What a block made, in the file ``path``: how many conversations of each recipe.
-
-    ``keys`` are theirs (``Accepted.key``) by recipe and direction; ``taken`` upstream conversations
-    are used up.
-    """
+    """What a block made, in the file ``path``: how many conversations of each recipe. ``keys`` are
+    theirs (``Accepted.key``) by recipe and direction; ``taken`` upstream conversations are used
+    up."""
 
     path: Path
     made: Counter[str] = field(default_factory=Counter)
@@ -141,9 +137,8 @@ def make_block(
     library = _library(job, context, result, counted=earlier is None)
     library.uses.update(earlier or {})
     mixture = context.mixture
-    director = Director(
-        library, mixture.demands, limited_turns(mixture), mixture.instruction_languages
-    )
+    turns = limited_turns(mixture)
+    director = Director(library, mixture.demands, turns, mixture.instruction_languages)
     upstream = Conversations(context.conversations, job.upstream) if job.upstream else None
     general: Iterator[Mapping[str, Any]] = iter(upstream or ())
     workshop = Workshop(mixture, library, director, general, teachers or {})
@@ -153,8 +148,8 @@ def make_block(
     for portion in job.portions:
         made = list(_portion(portion, job.number, workshop, gate, seed))
         result.made[portion.recipe] += len(made)
-        keys = np.array([row.key for row in made], np.uint64)
-        result.keys[portion.recipe, portion.direction] = keys
+        place = portion.recipe, portion.direction
+        result.keys[place] = np.array([row.key for row in made], np.uint64)
         rows += made
     write_block(job.out, rows, context.buckets)
     result.rejections |= {"demands": director.rejections, "mixture": gate.rejections}
@@ -180,10 +175,8 @@ def limited_turns(mixture: Mixture) -> dict[int, float]:
 
 
 def _library(job: BlockJob, context: BlockContext, result: Result, counted: bool) -> Library:
-    """Reads the block's rows, takes out what is in a test, and indexes the rest.
-
-    ``counted`` tells whether to count the rows: no earlier job did.
-    """
+    """Reads the block's rows, takes out what is in a test, and indexes the rest. ``counted`` tells
+    whether to count the rows: no earlier job did."""
     cleaning = result.rejections.setdefault("corpora", Rejections())
     tables = [pa.ipc.open_file(pa.OSFile(str(path))).read_all() for path in job.rows]
     rows = pa.concat_tables(tables).to_pylist() if tables else []
@@ -255,10 +248,8 @@ def _answered(
 def _drafts(
     recipe: Recipe, direction: str, workshop: Workshop, block: int, seed: int
 ) -> Iterator[Instruction | TeacherQuestion | None]:
-    """Yields one draft after the other, nothing for a draw that led nowhere.
-
-    An undirected recipe that has nothing more ends it.
-    """
+    """Yields one draft after the other, nothing for a draw that led nowhere. An undirected recipe
+    that has nothing more ends it."""
     for number in count():
         rng = seeds.generator(seed, recipe.name, direction or "all", str(block), str(number))
         made = recipe.make(workshop, direction, rng)

@@ -12,11 +12,8 @@ SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_
 def card(
     title: str, facts: Mapping[str, Any], mixture: Mapping[str, Any], licences: Mapping[str, str]
 ) -> str:
-    """Returns the card of a mixture with the audit's facts.
-
-    ``mixture`` is its section of the config, shown as it is; ``licences`` has each source's
-    licence, as its manifest states it.
-    """
+    """Returns the card of a mixture with the audit's facts. ``mixture`` is its section of the
+    config, shown as it is; ``licences`` has each source's licence, as its manifest states it."""
     count = facts["conversations"]
     header = {
         "pretty_name": title,
@@ -71,7 +68,6 @@ def _table(heading: str, column: str, counts: Mapping[str, int]) -> str:
 def _licences(facts: Mapping[str, Any], licences: Mapping[str, str]) -> str:
     parts = {part for name in facts["by_source"] for part in name.split("+")}
     sources = sorted(parts | set(facts.get("listed_terms", ())))
-    lines = [
-        f"| {source} | {licences.get(source, 'see the source manifest')} |" for source in sources
-    ]
+    unknown = "see the source manifest"
+    lines = [f"| {source} | {licences.get(source, unknown)} |" for source in sources]
     return "\n".join(["## Licences\n", "| source | licence |", "|---|---|", *lines, ""])

@@ -9,10 +9,8 @@ Key = TypeVar("Key")
 
 
 def apportion(total: int, shares: Mapping[Key, float]) -> dict[Key, int]:
-    """Divides a whole number by shares with the largest-remainder rule.
-
-    Shares need not add up to 1; where none is above 0 all counts are 0.
-    """
+    """Divides a whole number by shares with the largest-remainder rule. Shares need not add up to
+    1; where none is above 0 all counts are 0."""
     whole = sum(shares.values())
     if not whole:
         return dict.fromkeys(shares, 0)

@@ -44,10 +44,8 @@ SLOTS = 16
 
 
 class Overlap(NamedTuple):
-    """Why a text must go: the suite that it would give away, and what they share.
-
-    The reason names the foldings that changed one side otherwise than the other.
-    """
+    """Why a text must go: the suite that it would give away, and what they share. The reason names
+    the foldings that changed one side otherwise than the other."""
 
     suite: str
     reason: str
@@ -77,11 +75,8 @@ class _Grams:
 
 
 class Contamination:
-    """What the tests hold.
-
-    ``tests`` has each suite's texts, sources and references alike; a text of several suites
-    counts for the first.
-    """
+    """What the tests hold. ``tests`` has each suite's texts, sources and references alike; a text
+    of several suites counts for the first."""
 
     def __init__(self, tests: Mapping[str, Iterable[str]]) -> None:
         found: dict[int, list[tuple[Hashes, int, Changes]]] = {n: [] for n in (WHOLE, *ORDERS)}
@@ -138,10 +133,8 @@ def _grams_of(cut: Units, count: int) -> Iterable[tuple[int, Hashes, Integers, I
 
 
 def _test_grams(cut: Units, count: int) -> Iterable[tuple[int, Hashes, Changes]]:
-    """Yields the n-grams by which the tests of a batch are known: one order for each text.
-
-    With them comes what foldings changed in each.
-    """
+    """Yields the n-grams by which the tests of a batch are known: one order for each text. With
+    them comes what foldings changed in each."""
     sizes = np.bincount(cut.texts, minlength=count)
     wide = 2 * np.bincount(cut.texts, cut.wide, minlength=count) > sizes
     lengths = np.where(wide, CHARACTERS[:, None], WORDS[:, None])
@@ -152,14 +145,12 @@ def _test_grams(cut: Units, count: int) -> Iterable[tuple[int, Hashes, Changes]]
 
 
 def held_out_texts(path: Path) -> Iterator[str]:
-    """Yields what must not be trained of a suite's prompts, once each: sources and references.
+    """Yields what must not be trained of a suite's prompts, once each: sources and references
+    (``StudyError`` if a row lacks a field).
 
     Where a prompt does not tell its source text, the user's turns are taken, less the lines that
     every tenth such turn of the suite has too: the frame of an exam's question is no test text.
     The file is read twice, a line at a time; memory holds a hash of each distinct text and line.
-
-    Raises:
-        StudyError: a row lacks a field.
     """
     seen: set[int] = set()
     lines: Counter[int] = Counter()

@@ -88,10 +88,8 @@ def cased(texts: Sequence[str]) -> Codes:
 
 
 def spellings(texts: Sequence[str]) -> tuple[list[str], Places]:
-    """Returns texts without markup and the number of each; some follow in a second spelling.
-
-    That one has spaces where the text has the ``UNSEEN``, which are otherwise left out.
-    """
+    """Returns texts without markup and the number of each; some follow in a second spelling. That
+    one has spaces where the text has the ``UNSEEN``, which are otherwise left out."""
     plain = [without_markup(text) if "&" in text or "<" in text else text for text in texts]
     second = [n for n, text in enumerate(plain) if not text.isascii() and UNSEEN.search(text)]
     again = [UNSEEN.sub(" \u200b", plain[number]) for number in second]

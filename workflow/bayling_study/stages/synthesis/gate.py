@@ -28,12 +28,10 @@ SHOWN = 200
 
 @dataclass(frozen=True)
 class Accepted:
-    """An accepted conversation.
-
-    ``key`` is the hash of its text and the mixture's seed: it gives the final order, in which the
-    same text twice stands side by side. ``tokens`` are those in the mixture's template and
-    ``supervised`` those that the loss counts, ends of turns included, if they were counted.
-    """
+    """An accepted conversation. ``key`` is the hash of its text and the mixture's seed: it gives
+    the final order, in which the same text twice stands side by side. ``tokens`` are those in the
+    mixture's template and ``supervised`` those that the loss counts, ends of turns included, if
+    they were counted."""
 
     instruction: Instruction
     key: int
@@ -42,27 +40,18 @@ class Accepted:
 
 
 class Gate:
-    """Checks conversations for repetition, length and the text of tests.
-
-    The mixture's seed decides the final order. ``known`` holds the sorted keys of what other
-    gates let in, which counts as repeated.
-    """
+    """Checks conversations for repetition, length and the text of tests. The mixture's seed decides
+    the final order. ``keys`` are those, sorted, of what other gates let in, which counts as
+    repeated."""
 
     def __init__(
-        self,
-        mixture: Mixture,
-        tokenizer: Any,
-        tests: Contamination,
-        seed: int,
-        known: Hashes | None = None,
+        self, mixture: Mixture, tokenizer: Any, tests: Contamination, seed: int, keys: Hashes | None
     ) -> None:
-        self._mixture = mixture
-        self._tokenizer = tokenizer
-        self._tests = tests
+        self._mixture, self._tokenizer, self._tests = mixture, tokenizer, tests
         self._all = mixture.conversations <= MEASURED_ALL
         self._salt = seed.to_bytes(8, "big")
         self._seen: set[int] = set()
-        self._known = np.empty(0, np.uint64) if known is None else known
+        self._known = np.empty(0, np.uint64) if keys is None else keys
         self.rejections = Rejections()
         self.removed: Counter[str] = Counter()  # by suite
 
@@ -122,9 +111,7 @@ class Gate:
 
 
 def most_tokens(item: Instruction) -> int:
-    """Returns a bound on a conversation's tokens: no token stands for less than a byte.
-
-    That holds for byte-level vocabularies and for those that fall back to bytes.
-    """
+    """Returns a bound on a conversation's tokens: no token stands for less than a byte. That holds
+    for byte-level vocabularies and for those that fall back to bytes."""
     sizes = (len(m["content"].encode("utf-8", "replace")) + MESSAGE_BYTES for m in item.messages)
     return FRAME_BYTES + sum(sizes)

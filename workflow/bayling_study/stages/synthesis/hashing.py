@@ -31,12 +31,10 @@ mark, which belongs to the character before it."""
 
 
 class Units(NamedTuple):
-    """The words of a batch of texts, as ``core.text.words`` cuts them: a hash of each.
-
-    ``texts`` are the numbers of the texts that units belong to, ascending; ``wide`` ones are
-    characters of an unspaced script. ``written`` has the code points of the texts before they were
-    folded, ``starts`` and ``ends`` each unit's places among those.
-    """
+    """The words of a batch of texts, as ``core.text.words`` cuts them: a hash of each. ``texts``
+    are the numbers of the texts that units belong to, ascending; ``wide`` ones are characters of an
+    unspaced script. ``written`` has the code points of the texts before they were folded,
+    ``starts`` and ``ends`` each unit's places among those."""
 
     hashes: Hashes
     texts: Integers
@@ -47,9 +45,7 @@ class Units(NamedTuple):
 
     def changes(self, starts: Integers, ends: Integers, whole: bool) -> Changes:
         """Returns what foldings changed in runs ``starts[i]:ends[i]`` of units, none of them empty.
-
-        A run that is a ``whole`` text has what stands before and behind its words, too.
-        """
+        A run that is a ``whole`` text has what stands before and behind its words, too."""
         begins, stops = self.starts[starts], self.ends[ends - 1]
         if whole:
             breaks = np.flatnonzero(self.written == ord("\n"))

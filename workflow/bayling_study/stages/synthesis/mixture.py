@@ -37,10 +37,8 @@ OWN_TESTS = "corpora (test side)"
 
 @dataclass(kw_only=True)
 class FinishedMixture(block.BlockCounts):
-    """A finished mixture, with the counts of all its blocks.
-
-    ``wanted`` are the conversations asked for, by ``RECIPE/DIRECTION``; ``suites`` were kept out.
-    """
+    """A finished mixture, with the counts of all its blocks. ``wanted`` are the conversations asked
+    for, by ``RECIPE/DIRECTION``; ``suites`` were kept out."""
 
     tally: MixtureTally
     wanted: dict[str, int]
@@ -49,11 +47,9 @@ class FinishedMixture(block.BlockCounts):
 
 @dataclass(frozen=True)
 class MixtureTask:
-    """What is to be made, and from what: the output folder of the corpora stage.
-
-    The mixture's name is part of every seed, ``seed`` is the study's. ``tests`` has the texts of
-    each suite, taken once; ``load_tokenizer`` makes the foundation's tokenizer in each worker.
-    """
+    """What is to be made, and from what: the output folder of the corpora stage. The mixture's name
+    is part of every seed, ``seed`` is the study's. ``tests`` has the texts of each suite, taken
+    once; ``load_tokenizer`` makes the foundation's tokenizer in each worker."""
 
     name: str
     mixture: Mixture
@@ -66,14 +62,9 @@ class MixtureTask:
 
 
 def make(task: MixtureTask, out: Path, scratch: Path) -> FinishedMixture:
-    """Makes a mixture in the Parquet file ``out``; its bytes do not depend on ``workers``.
-
-    ``scratch`` is an empty folder for the work in between; about 1.5 kB a conversation.
-
-    Raises:
-        StudyError: the config names a recipe, demand or direction that gives nothing, or a table of
-            the corpora is absent.
-    """
+    """Makes a mixture in the Parquet file ``out``; its bytes do not depend on ``workers``
+    (``StudyError`` if a recipe, demand or direction gives nothing, or a table of the corpora is
+    absent). ``scratch`` is an empty folder for the work in between; about 1.5 kB a conversation."""
     names = PARALLEL_FILE, CONVERSATIONS_FILE, TERMS_FILE
     parallel, conversations, terms = tables = [task.corpora / name for name in names]
     for path in tables:

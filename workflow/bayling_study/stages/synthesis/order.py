@@ -54,11 +54,9 @@ def write_block(path: Path, rows: Sequence[Accepted], buckets: int) -> None:
 def merge(
     blocks: Sequence[Path], out: Path, buckets: int, seen: Callable[[pa.Table, pa.Table], None]
 ) -> None:
-    """Writes the training set in its final order, from blocks in theirs.
-
-    ``seen`` is given each bucket's rows as written, with all columns of ``WORK``, and the
-    rows left out because an earlier one has the same text.
-    """
+    """Writes the training set in its final order, from blocks in theirs. ``seen`` is given each
+    bucket's rows as written, with all columns of ``WORK``, and the rows left out because an earlier
+    one has the same text."""
 
     def batch(path: Path, bucket: int) -> pa.RecordBatch:
         with pa.OSFile(str(path)) as file:

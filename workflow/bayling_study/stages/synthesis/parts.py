@@ -19,10 +19,8 @@ from bayling_study.stages.synthesis.types import Instruction, instruction_of
 def draw(
     workshop: Workshop, direction: str, condition: str = "", fits: Fits | None = None
 ) -> DirectedPair | None:
-    """Returns the least used segment that fits; nothing if there is none.
-
-    The segments that fit are found once for each name of a condition.
-    """
+    """Returns the least used segment that fits; nothing if there is none. The segments that fit are
+    found once for each name of a condition."""
     library = workshop.library
     deck = library.deck(direction, {condition: partial(fits, library)} if fits else {})
     return deck.draw() if len(deck) else None
@@ -42,10 +40,8 @@ def written(
     **values: str,
 ) -> tuple[str, str]:
     """Returns the language of the user's words, drawn, and one of its wordings, filled in.
-
     ``wordings`` have ``{language}`` for the name of the answer's language (``target``) and
-    ``{pivot}`` for that of a second one; ``values`` are what else they name.
-    """
+    ``{pivot}`` for that of a second one; ``values`` are what else they name."""
     chosen = choose(workshop.mixture.instruction_languages, rng)
     values["language"] = languages.name(target, chosen)
     if pivot:

@@ -22,14 +22,9 @@ found in one serves several kinds of demand. A study of one block explores all o
 
 
 class BlockPlan:
-    """Blocks of work, in rounds: later ones make up for what was rejected in earlier ones.
-
-    The seed is the mixture's; blocks go to ``scratch``. ``wanted`` are the conversations asked
-    for, by ``RECIPE/DIRECTION``.
-
-    Raises:
-        StudyError: a recipe or direction gives nothing.
-    """
+    """Blocks of work, in rounds: later ones make up for what was rejected in earlier ones
+    (``StudyError`` if a recipe or direction gives nothing). The seed is the mixture's; blocks go to
+    ``scratch``. ``wanted`` are the conversations asked for, by ``RECIPE/DIRECTION``."""
 
     def __init__(
         self, mixture: Mixture, rows: aligned.Rows, conversations: Path, seed: int, scratch: Path
@@ -123,11 +118,8 @@ class BlockPlan:
 
     def _taking(self, recipe: str, quotas: Mapping[int, int]) -> list[BlockJob]:
         """Returns the jobs that take upstream conversations."""
-        return [
-            replace(self._job([Portion(recipe, "", count)]), upstream=self._upstream[number])
-            for number, count in quotas.items()
-            if count
-        ]
+        wanted = ((number, Portion(recipe, "", count)) for number, count in quotas.items() if count)
+        return [replace(self._job([one]), upstream=self._upstream[n]) for n, one in wanted]
 
     def taught(self) -> Iterator[BlockJob]:
         """Yields the jobs that a teacher answers, when the others are done: made one by one, those

@@ -48,12 +48,10 @@ Fits = Callable[[str], bool]
 
 @dataclass(frozen=True)
 class Recipe:
-    """A recipe by its name in the config: ``make(workshop, direction, rng)``.
-
-    One that is ``directed`` is made for each direction that it ``fits``, others get an empty one.
-    One that is ``taught`` returns a question for the mixture's teacher; without one it is left out
-    and counted.
-    """
+    """A recipe by its name in the config: ``make(workshop, direction, rng)``. One that is
+    ``directed`` is made for each direction that it ``fits``, others get an empty one. One that is
+    ``taught`` returns a question for the mixture's teacher; without one it is left out and
+    counted."""
 
     name: str
     make: Make
@@ -69,11 +67,9 @@ RECIPES: dict[str, Recipe] = {}
 def recipe(
     name: str, *, directed: bool = True, taught: bool = False, fits: Fits = lambda direction: True
 ) -> Callable[[Make], Make]:
-    """Registers a function as a recipe; see ``Recipe`` for the arguments.
-
-    ``name``, ``directed`` and ``taught`` are written out, not computed: the
-    configuration reads them from the source without importing it.
-    """
+    """Registers a function as a recipe; see ``Recipe`` for the arguments. ``name``, ``directed``
+    and ``taught`` are written out, not computed: the configuration reads them from the source
+    without importing it."""
 
     def register(make: Make) -> Make:
         RECIPES[name] = Recipe(name, make, directed, taught, fits)

@@ -20,11 +20,9 @@ and indexed again for them."""
 
 
 class Want(NamedTuple):
-    """A sort of conversation that can be made in several blocks.
-
-    ``direction`` is empty for undirected recipes, ``language`` (of upstream conversations) for
-    all languages and for aligned text.
-    """
+    """A sort of conversation that can be made in several blocks. ``direction`` is empty for
+    undirected recipes, ``language`` (of upstream conversations) for all languages and for aligned
+    text."""
 
     recipe: str
     direction: str
@@ -42,10 +40,8 @@ class Shortage:
         self._missing: Counter[Want] = Counter()
 
     def note(self, want: Want, count: int, keys: Hashes, block: int | None = None) -> None:
-        """Notes the keys of what was made of so many, and the block of aligned rows, if any.
-
-        A block that made fewer has nothing more of that sort.
-        """
+        """Notes the keys of what was made of so many, and the block of aligned rows, if any. A
+        block that made fewer has nothing more of that sort."""
         self._wants.append(want)
         self._keys.append(keys)
         if short := count - len(keys):
@@ -57,10 +53,8 @@ class Shortage:
         self, missing: Mapping[Want, int], sizes: Sequence[Mapping[str, int]]
     ) -> dict[int, dict[tuple[str, str], int]]:
         """Divides what is missing of directions over the largest blocks that have some left.
-
-        ``sizes`` has the segments of each direction in each block of aligned rows. Returns
-        block number to the count of each recipe and direction.
-        """
+        ``sizes`` has the segments of each direction in each block of aligned rows. Returns block
+        number to the count of each recipe and direction."""
         result: dict[int, dict[tuple[str, str], int]] = defaultdict(dict)
         for (recipe, direction, _), count in missing.items():
             room = {

@@ -66,12 +66,10 @@ def hired(
     cache: Path | None,
     stack: ExitStack,
 ) -> dict[str, EndpointTeacher]:
-    """Returns a mixture's ``teacher`` and ``translator``, those that it names.
-
-    One that is no server is served from its checkpoint. Answers go to the folder ``cache``;
-    ``stack`` closes connections and ends servers (``StudyError`` if a system is unknown, its
-    checkpoint is not given, or there is no folder).
-    """
+    """Returns a mixture's ``teacher`` and ``translator``, those that it names. One that is no
+    server is served from its checkpoint. Answers go to the folder ``cache``; ``stack`` closes
+    connections and ends servers (``StudyError`` if a system is unknown, its checkpoint is not
+    given, or there is no folder)."""
     found: dict[str, EndpointTeacher] = {}
     for role in ROLES:
         name = getattr(mixture, role)

@@ -43,11 +43,9 @@ def instruction_of(
     demands: Iterable[str] = (),
     languages: Iterable[str] = (),
 ) -> Instruction:
-    """Returns the conversation that consists of steps.
-
-    ``demands`` are the kinds of demand to count, ``languages`` the codes of languages in it
-    besides those of its steps and of the user's wording (``instruction``).
-    """
+    """Returns the conversation that consists of steps. ``demands`` are the kinds of demand to
+    count, ``languages`` the codes of languages in it besides those of its steps and of the user's
+    wording (``instruction``)."""
     turns = list(steps)
     found = {instruction, *direction.split("-"), *languages}
     return Instruction(

@@ -27,10 +27,8 @@ TAKEN = 512
 
 @dataclass(frozen=True)
 class UpstreamBlock:
-    """Conversations of one language (or, with none named, of all) in one row group.
-
-    ``rows`` are places in it, in the order in which they are taken; ``taken`` of them are used up.
-    """
+    """Conversations of one language (or, with none named, of all) in one row group. ``rows`` are
+    places in it, in the order in which they are taken; ``taken`` of them are used up."""
 
     group: int
     language: str
@@ -40,10 +38,8 @@ class UpstreamBlock:
 
 def blocks(path: Path, mixture: Mixture, seed: int) -> list[UpstreamBlock]:
     """Returns the blocks of ``conversations.parquet`` that a mixture uses, in an order that the
-    seed decides.
-
-    Its languages are kept apart (a conversation's first one counts); none puts all together.
-    """
+    seed decides. Its languages are kept apart (a conversation's first one counts); none puts all
+    together."""
     languages, sources = mixture.general_languages, mixture.general_sources
     result = []
     start = 0
@@ -52,9 +48,8 @@ def blocks(path: Path, mixture: Mixture, seed: int) -> list[UpstreamBlock]:
             table = file.read_row_group(group, ["languages", "source"])
             column = table["languages"].to_pylist()
             first = np.array([codes[0] if codes else "" for codes in column], dtype=object)
-            used = np.array(
-                [not sources or name in sources for name in table["source"].to_pylist()]
-            )
+            names = table["source"].to_pylist()
+            used = np.array([not sources or name in sources for name in names])
             places = np.arange(len(first), dtype=np.uint64) + np.uint64(start)
             keys = mix(mix(places + np.uint64(1)) ^ np.uint64(seed))
             for language in languages or [ANY]:
@@ -68,11 +63,8 @@ def blocks(path: Path, mixture: Mixture, seed: int) -> list[UpstreamBlock]:
 
 
 def quotas(made: list[UpstreamBlock], count: int, languages: Mapping[str, float]) -> dict[int, int]:
-    """Divides so many conversations over blocks; returns block number to its quota.
-
-    Raises:
-        StudyError: a language that has a share has no conversation.
-    """
+    """Divides so many conversations over blocks; returns block number to its quota (``StudyError``
+    if a language that has a share has no conversation)."""
     left: Counter[str] = Counter()
     for block in made:
         left[block.language] += len(block.rows)
@@ -87,10 +79,8 @@ def quotas(made: list[UpstreamBlock], count: int, languages: Mapping[str, float]
 
 
 def divided(made: list[UpstreamBlock], language: str, count: int) -> dict[int, int]:
-    """Divides so many conversations over the blocks of a language that have some left.
-
-    No block gets more than it has; a count beyond all of them is cut.
-    """
+    """Divides so many conversations over the blocks of a language that have some left. No block
+    gets more than it has; a count beyond all of them is cut."""
     room = {
         number: len(block.rows) - block.taken
         for number, block in enumerate(made)

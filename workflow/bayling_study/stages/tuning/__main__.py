@@ -19,34 +19,18 @@ import torch
 from bayling_study.config.loading import load_settings
 from bayling_study.config.model import StudyConfig
 from bayling_study.config.systems import TunedSystem
-from bayling_study.core import cli
+from bayling_study.core import cli, files
 from bayling_study.core.errors import StudyError
-from bayling_study.core.files import (
-    atomic_directory,
-    link_file,
-    read_json,
-    sha256_file,
-    sha256_json,
-    sha256_path,
-    write_json,
-)
 from bayling_study.core.lookup import look_up_kind
 from bayling_study.shared import token_set
 from bayling_study.shared.corpus_tables import PARALLEL_FILE
 from bayling_study.shared.sizing.minutes import job_minutes
 from bayling_study.shared.tracking.record import RunRecord, run_record
-from bayling_study.stages.tuning import adapters, checkpoints, curriculum, kept, pairs
+from bayling_study.stages.tuning import adapters, checkpoints, curriculum, kept, pairs, resources
 from bayling_study.stages.tuning.follow import Reports
 from bayling_study.stages.tuning.job import TrainingJob
 from bayling_study.stages.tuning.launcher import launch
 from bayling_study.stages.tuning.nodes import TIMEOUT_SECONDS, Nodes
-from bayling_study.stages.tuning.resources import (
-    check_grant,
-    facts,
-    memory_budget,
-    settle,
-    uniform_loss,
-)
 
 OPERATIONAL = {
     *("checkpoint_minutes", "keep_checkpoints", "budget_minutes", "attempts", "zero_stage"),
@@ -89,26 +73,19 @@ def main() -> int:
     """Runs the stage; returns 75 if training was stopped before its end."""
     begin = time.time()
     options = COMMAND_LINE.parse_args()
-    config = load_settings(
-        options.settings, "study", "tuning", "systems", operations=options.operations
-    )
+    sections = "study", "tuning", "systems"
+    config = load_settings(options.settings, *sections, operations=options.operations)
     system = look_up_kind(TunedSystem, "tuned system", options.system, config.systems, "--system")
     # Without a GPU one process takes all cores: two on two cores did 0.86 times the tokens of one
     # in 1.4 times its memory (``tests/bench/tuning_speed.py --processes``).
     each = options.processes or torch.cuda.device_count() or 1
-    check_grant(config.tuning, each, options.nodes)
+    resources.check_grant(config.tuning, each, options.nodes)
     options.processes = each * options.nodes
-    nodes = Nodes(
-        options.nodes,
-        options.threads,
-        options.node_launcher,
-        options.node_logs,
-        options.node_seconds,
-    )
+    granted = options.nodes, options.threads, options.node_launcher
+    nodes = Nodes(*granted, options.node_logs, options.node_seconds)
     adapters.check(config.tuning.adapter, str(options.foundation))
-    with run_record(
-        options.record, "tuning", options.system, config.study.name, options.code
-    ) as run:
+    name, study = options.system, config.study.name
+    with run_record(options.record, "tuning", name, study, options.code) as run:
         job = prepare(options, config, system, begin, run)
         if not kept.hand_over(run, options.out, job.folder):
             reports = Reports(run, options.tracking_uri, config.tracking.flush_seconds)
@@ -133,11 +110,8 @@ def prepare(
     begin: float,
     run: RunRecord,
 ) -> TrainingJob:
-    """Takes the encoded conversations over, notes inputs in the run record and writes the job.
-
-    Raises:
-        StudyError: an input is not what its job wrote, or does not fit.
-    """
+    """Takes the encoded conversations over, notes inputs in the run record and writes the job
+    (``StudyError`` if an input is not what its job wrote, or does not fit)."""
     settings = config.tuning
     for name in ("synthesis", "foundation", "masks"):  # before they are read: damage is named first
         run.input(name, getattr(options, name))
@@ -164,10 +138,11 @@ def prepare(
         run.metrics({f"alignment_pairs_{what}": count for what, count in taken.items()})
     run.metrics({key: audit[key] for key in ("conversations", "tokens", "supervised_tokens")})
     run.metrics({"supervised_share": audit["supervised_share"]})
-    budget = memory_budget(options.processes, options.processes // options.nodes)
-    choice = settle(settings, options.foundation, budget, audit["tokens"] / audit["conversations"])
-    run.parameters(facts(choice))
-    run.metrics({"uniform_loss": uniform_loss(options.foundation)})
+    budget = resources.memory_budget(options.processes, options.processes // options.nodes)
+    mean = audit["tokens"] / audit["conversations"]
+    choice = resources.settle(settings, options.foundation, budget, mean)
+    run.parameters(resources.facts(choice))
+    run.metrics({"uniform_loss": resources.uniform_loss(options.foundation)})
     minutes = job_minutes(settings.budget_minutes, options.limit_minutes)
     job = TrainingJob(
         system=options.system,
@@ -186,7 +161,7 @@ def prepare(
             "languages": token_set.languages(options.synthesis),
             "recipes": audit["recipes"],
             "processes": options.processes,
-            "data": sha256_file(options.synthesis / "train.parquet"),
+            "data": files.sha256_file(options.synthesis / "train.parquet"),
             "audit": audit,
         },
     )
@@ -202,40 +177,35 @@ def need_corpora(options: argparse.Namespace) -> Path:
 
 
 def adopt(masks: Path, folder: Path, expected: dict[str, Any]) -> dict[str, Any]:
-    """Takes what the stage ``masks`` wrote into a training job's folder; returns the audit.
-
-    ``expected`` is ``made_from`` of the training job.
-
-    Raises:
-        StudyError: it was made from other data, another tokenizer or with other settings.
-    """
-    audit: dict[str, Any] = read_json(masks / token_set.AUDIT)
+    """Takes what the stage ``masks`` wrote into a training job's folder; returns the audit
+    (``StudyError`` if it was made from other data, another tokenizer or with other settings).
+    ``expected`` is ``made_from`` of the training job."""
+    audit: dict[str, Any] = files.read_json(masks / token_set.AUDIT)
     differing = sorted(key for key in expected if audit["made_from"].get(key) != expected[key])
     if differing:
         raise StudyError(f"the encoding is of other {', '.join(differing)}", where=masks)
     if not (folder / token_set.AUDIT).exists():
-        with atomic_directory(folder / token_set.TOKENS) as scratch:
-            shutil.copytree(
-                masks / token_set.TOKENS, scratch, dirs_exist_ok=True, copy_function=link_file
-            )
-        write_json(folder / token_set.AUDIT, audit)
+        with files.atomic_directory(folder / token_set.TOKENS) as scratch:
+            made = masks / token_set.TOKENS
+            shutil.copytree(made, scratch, dirs_exist_ok=True, copy_function=files.link_file)
+        files.write_json(folder / token_set.AUDIT, audit)
     return audit
 
 
 def identify(config: StudyConfig, system: TunedSystem, options: argparse.Namespace) -> str:
     """Returns the hash of all that decides what is learnt; each has checkpoints of its own."""
     settings = config.tuning.model_dump(mode="json", exclude=OPERATIONAL)
-    return sha256_json(
+    return files.sha256_json(
         {
             "tuning": settings,
             "seed": config.study.seed,
             "template": system.template,
-            "instructions": sha256_file(options.synthesis / "train.parquet"),
-            "foundation": sha256_path(options.foundation),
+            "instructions": files.sha256_file(options.synthesis / "train.parquet"),
+            "foundation": files.sha256_path(options.foundation),
             # The same rows are other tokens once the code that encodes them changes.
-            "tokens": sha256_path(options.masks / token_set.TOKENS),
+            "tokens": files.sha256_path(options.masks / token_set.TOKENS),
         }
-        | ({"pairs": sha256_file(need_corpora(options))} if config.tuning.alignment else {})
+        | ({"pairs": files.sha256_file(need_corpora(options))} if config.tuning.alignment else {})
     )
 
 

@@ -31,14 +31,10 @@ BASE = ".base_layer."
 
 
 def check(adapter: Adapter | None, foundation: str) -> None:
-    """Checks, before anything is encoded or loaded, that an adapter can be trained here.
-
-    On a GPU the workers try the 4-bit form: this program would keep a context on the card.
-
-    Raises:
-        StudyError: a target is no layer of the foundation, or bitsandbytes is not
-            installed or has no 4-bit form for a CPU that trains.
-    """
+    """Checks, before anything is encoded or loaded, that an adapter can be trained here
+    (``StudyError`` if a target is no layer of the foundation, or bitsandbytes is not installed or
+    has no 4-bit form for a CPU that trains). On a GPU the workers try the 4-bit form: this program
+    would keep a context on the card."""
     if adapter is None:
         return
     model = skeleton(Path(foundation), torch.float32)
@@ -85,67 +81,43 @@ def check_four_bits(device: str) -> None:
 
 
 def check_blocks(model: Any) -> None:
-    """Checks that bitsandbytes can take the model's matrices in blocks on a CPU.
-
-    Its CPU form cuts each row into blocks of 64, its quantiser the whole matrix: where a
-    row is no multiple of 64, it gives wrong weights back (seen with 0.50.2; rows of 32:
-    a relative error of 0.37 in place of 0.09).
-
-    Raises:
-        StudyError: names such a layer.
-    """
+    """Checks that bitsandbytes can take the model's matrices in blocks on a CPU (``StudyError``
+    names a layer that it cannot). Its CPU form cuts each row into blocks of 64, its quantiser the
+    whole matrix: where a row is no multiple of 64, it gives wrong weights back (seen with 0.50.2;
+    rows of 32: a relative error of 0.37 in place of 0.09)."""
     for name, module in block_layers(model).items():
         if module.in_features % BLOCK:
-            raise StudyError(
-                f"{name} has rows of {module.in_features}, no multiple of {BLOCK}, which "
-                "bitsandbytes cannot take in 4 bits on a CPU",
-                where=QLORA,
-                fix=f"{LORA}, or a GPU",
-            )
+            what = f"{name} has rows of {module.in_features}, no multiple of {BLOCK}, which "
+            what += "bitsandbytes cannot take in 4 bits on a CPU"
+            raise StudyError(what, where=QLORA, fix=f"{LORA}, or a GPU")
 
 
 def load_options(adapter: Adapter | None, dtype: torch.dtype) -> dict[str, Any]:
-    """Returns what ``from_pretrained`` needs beside the precision: for QLoRA, the 4-bit form.
-
-    Block constants are quantised too (QLoRA's double quantisation). ``StudyError`` if bitsandbytes
-    has no 4-bit form for the GPU.
-    """
+    """Returns what ``from_pretrained`` needs beside the precision: for QLoRA, the 4-bit form. Block
+    constants are quantised too (QLoRA's double quantisation). ``StudyError`` if bitsandbytes has no
+    4-bit form for the GPU."""
     if adapter is None or adapter.kind == "lora":
         return {}
     if torch.cuda.is_available():
         check_four_bits("cuda")
-    four_bits = transformers.BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=dtype,
-    )
+    nf4 = {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True}
+    four_bits = transformers.BitsAndBytesConfig(bnb_4bit_compute_dtype=dtype, **nf4)
     device = torch.cuda.current_device() if torch.cuda.is_available() else "cpu"
     return {"quantization_config": four_bits, "device_map": {"": device}}
 
 
 def attach(model: Any, adapter: Adapter | None, seed: int) -> None:
-    """Puts adapters into a model, in place, and freezes everything else.
-
-    An adapter starts as no change (B is zero); A is drawn from the study's seed, the same for all
-    processes and after a resumption.
-
-    Raises:
-        StudyError: a target is no layer of the model.
-    """
+    """Puts adapters into a model, in place, and freezes everything else (``StudyError`` if a target
+    is no layer of the model). An adapter starts as no change (B is zero); A is drawn from the
+    study's seed, the same for all processes and after a resumption."""
     if adapter is None:
         return
     import peft
 
     check_targets(adapter, model)
     torch.manual_seed(derive_seed(seed, "tuning", "adapter"))
-    config = peft.LoraConfig(
-        r=adapter.rank,
-        lora_alpha=adapter.alpha,
-        lora_dropout=adapter.dropout,
-        target_modules=adapter.targets,
-        bias="none",
-    )
+    shape = {"r": adapter.rank, "lora_alpha": adapter.alpha, "lora_dropout": adapter.dropout}
+    config = peft.LoraConfig(target_modules=adapter.targets, bias="none", **shape)
     peft.inject_adapter_in_model(config, model, adapter_name=ADAPTER)
     for parameter in model.parameters():
         if parameter.requires_grad:  # PEFT makes them fp32 beside a 4-bit weight
@@ -154,10 +126,8 @@ def attach(model: Any, adapter: Adapter | None, seed: int) -> None:
 
 @dataclass(frozen=True)
 class FinalTensor:
-    """A tensor of the result, by the foundation's name.
-
-    ZeRO-3 has to gather the ``parts`` that it is made from; then ``value`` returns it.
-    """
+    """A tensor of the result, by the foundation's name. ZeRO-3 has to gather the ``parts`` that it
+    is made from; then ``value`` returns it."""
 
     name: str
     parts: list[torch.nn.Parameter]
@@ -165,10 +135,8 @@ class FinalTensor:
 
 
 def final_tensors(model: Any) -> Iterator[FinalTensor]:
-    """Yields the weights of the result in the foundation's names, adapters merged.
-
-    Computed one at a time, so that no second model is ever in memory.
-    """
+    """Yields the weights of the result in the foundation's names, adapters merged. Computed one at
+    a time, so that no second model is ever in memory."""
     modules = dict(model.named_modules())
     for name, parameter in model.named_parameters():
         prefix, inside, kind = name.partition(BASE)
@@ -184,10 +152,8 @@ def final_tensors(model: Any) -> Iterator[FinalTensor]:
 
 
 def merged(layer: Any) -> Tensor:
-    """Returns a layer's weight with its adapter added, in fp32; a 4-bit weight is dequantised.
-
-    So it is the weight that the adapter was trained beside: with QLoRA the rounded one.
-    """
+    """Returns a layer's weight with its adapter added, in fp32; a 4-bit weight is dequantised. So
+    it is the weight that the adapter was trained beside: with QLoRA the rounded one."""
     base = layer.base_layer.weight
     state = getattr(base, "quant_state", None)
     if state is None:

@@ -30,11 +30,9 @@ class Aligner:
         self.pairs = Pairs(folder, settings, seed)
 
     def loss(self, model: Any, step: int, attention: Attention, dtype: torch.dtype) -> torch.Tensor:
-        """Returns the loss of a step's pairs, in nats an anchor, without its weight.
-
-        The output layer takes part with a factor of 0, so that at every ZeRO stage each parameter
-        has a gradient in each backward pass.
-        """
+        """Returns the loss of a step's pairs, in nats an anchor, without its weight. The output
+        layer takes part with a factor of 0, so that at every ZeRO stage each parameter has a
+        gradient in each backward pass."""
         texts = self.pairs.texts(step)
         packed = build_sequence([(ids, np.zeros(len(ids), bool)) for ids, _ in texts], self.device)
         first = torch.zeros(1, dtype=torch.int64, device=self.device)

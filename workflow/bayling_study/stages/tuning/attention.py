@@ -53,12 +53,10 @@ def filled(length: int, attention: Attention) -> int:
 
 
 def attention_mask(segments: torch.Tensor, attention: Attention, dtype: torch.dtype) -> Any:
-    """Returns what makes attention causal inside a conversation and closed between them.
-
-    SDPA takes truth values [1, 1, length, length], eager attention takes 0 and the
-    lowest number of ``dtype``, flex attention a ``BlockMask``, flash attention nothing.
-    ``segments`` is int64 [length], the conversation of each token.
-    """
+    """Returns what makes attention causal inside a conversation and closed between them. SDPA takes
+    truth values [1, 1, length, length], eager attention takes 0 and the lowest number of ``dtype``,
+    flex attention a ``BlockMask``, flash attention nothing. ``segments`` is int64 [length], the
+    conversation of each token."""
     if attention == "flash_attention_2":
         return None
     if attention == "flex_attention":
@@ -78,7 +76,5 @@ def _block_mask(segments: torch.Tensor) -> Any:
         own = (segments[key] == segments[query]) | (segments[key] == SHARED)
         return own & (query >= key)
 
-    length = len(segments)
-    return create_block_mask(
-        allowed, None, None, length, length, device=segments.device, BLOCK_SIZE=FLEX_BLOCK
-    )
+    sizes = None, None, len(segments), len(segments)
+    return create_block_mask(allowed, *sizes, device=segments.device, BLOCK_SIZE=FLEX_BLOCK)

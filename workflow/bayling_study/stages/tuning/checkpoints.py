@@ -31,12 +31,10 @@ class StoredFile:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a checkpoint says of itself after ``step`` optimiser steps.
-
-    ``position`` counts the conversations consumed from the stream of all epochs; as many or other
-    ``processes`` can go on. ``data`` and ``code`` are hashes of the encoded conversations and of
-    the code, ``files`` all files but this manifest.
-    """
+    """What a checkpoint says of itself after ``step`` optimiser steps. ``position`` counts the
+    conversations consumed from the stream of all epochs; as many or other ``processes`` can go on.
+    ``data`` and ``code`` are hashes of the encoded conversations and of the code, ``files`` all
+    files but this manifest."""
 
     step: int
     position: int
@@ -83,10 +81,8 @@ class Checkpoints:
         return sorted(self.folder.glob(f"{PREFIX}*"))
 
     def newest(self, data: str) -> tuple[Manifest | None, list[str]]:
-        """Returns the newest checkpoint that verifies, and what was set aside and why.
-
-        One whose conversations do not have the hash ``data`` is set aside.
-        """
+        """Returns the newest checkpoint that verifies, and what was set aside and why. One whose
+        conversations do not have the hash ``data`` is set aside."""
         notes: list[str] = []
         for path in reversed(self.all()):
             try:

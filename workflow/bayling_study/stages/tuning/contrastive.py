@@ -7,11 +7,9 @@ from bayling_study.config.alignment import Alignment
 
 
 def contrastive_loss(a: torch.Tensor, b: torch.Tensor, settings: Alignment) -> torch.Tensor:
-    """Returns the InfoNCE loss in nats an anchor (van den Oord et al. 2018, arXiv 1807.03748).
-
-    Rows of ``a`` and ``b`` [pairs, width] belong together. ``direction: all`` is the form of
-    SimCLR (Chen et al. 2020, arXiv 2002.05709): no text is its own wrong answer.
-    """
+    """Returns the InfoNCE loss in nats an anchor (van den Oord et al. 2018, arXiv 1807.03748). Rows
+    of ``a`` and ``b`` [pairs, width] belong together. ``direction: all`` is the form of SimCLR
+    (Chen et al. 2020, arXiv 2002.05709): no text is its own wrong answer."""
     a, b = a.float(), b.float()
     if settings.similarity == "cosine":
         a, b = normalize(a, dim=-1), normalize(b, dim=-1)
@@ -29,11 +27,9 @@ def contrastive_loss(a: torch.Tensor, b: torch.Tensor, settings: Alignment) -> t
 def pool(
     hidden: torch.Tensor, texts: torch.Tensor, pooled: torch.Tensor, settings: Alignment
 ) -> torch.Tensor:
-    """Returns fp32 vectors [n, width] of the texts 0 … n − 1 in a packed sequence.
-
-    ``hidden`` is [length, width], ``texts`` int64 [length] the number of each token's text,
-    ``pooled`` bool [length] whether it counts; every text has a token that does.
-    """
+    """Returns fp32 vectors [n, width] of the texts 0 … n − 1 in a packed sequence. ``hidden`` is
+    [length, width], ``texts`` int64 [length] the number of each token's text, ``pooled`` bool
+    [length] whether it counts; every text has a token that does."""
     hidden, texts = hidden[pooled].float(), texts[pooled]
     counts = torch.bincount(texts)
     if settings.pooling == "last":

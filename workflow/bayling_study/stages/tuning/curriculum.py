@@ -13,6 +13,7 @@ is not, one group would have to be used more often than the other: refused, unle
 import hashlib
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +34,10 @@ TOLERANCE = 0.01
 
 
 class Curriculum:
-    """The order that ascending phases ask for; their ``until`` refers to ``total`` conversations.
-
+    """The order that ascending phases ask for; their ``until`` refers to ``total`` conversations
+    (``StudyError`` if the mean share is not the mixture's and must be, or a group is missing).
     ``flags`` tell which conversations are non-English, ``repeats`` whether the two groups may be
-    used unequally often.
-
-    Raises:
-        StudyError: the mean share is not the mixture's and must be, or a group is missing.
-    """
+    used unequally often."""
 
     def __init__(
         self,
@@ -66,11 +63,9 @@ class Curriculum:
                 raise StudyError(f"the mixture has no {kind} conversations", where=KEY)
 
     def order(self, epoch: int) -> list[int]:
-        """Returns the conversations of the ``epoch``-th slice of the stream, by index.
-
-        A slice is as long as there are conversations; with phases of unequal shares one can be
-        in it twice and another not at all.
-        """
+        """Returns the conversations of the ``epoch``-th slice of the stream, by index. A slice is
+        as long as there are conversations; with phases of unequal shares one can be in it twice and
+        another not at all."""
         places = np.arange(epoch * self.count, (epoch + 1) * self.count + 1)
         before = self.non_english(places)
         ends = {True: before[[0, -1]].tolist(), False: (places - before)[[0, -1]].tolist()}
@@ -99,16 +94,11 @@ class Curriculum:
         """Returns what the run record says: real shares, and how often conversations are used."""
         ends = [0, *(round(end) for end in self.ends)]
         before = [int(value) for value in self.non_english(np.asarray(ends))]
-        rows = [
-            {"conversations": b - a, "non_english": y - x}
-            for a, b, x, y in zip(ends, ends[1:], before, before[1:], strict=False)
-        ]
+        phases = zip(pairwise(ends), pairwise(before), strict=True)
+        rows = [{"conversations": b - a, "non_english": y - x} for (a, b), (x, y) in phases]
         uses = {True: before[-1], False: ends[-1] - before[-1]}
-        each = {
-            "non_english" if flag else "english": uses[flag] / len(group)
-            for flag, group in self.groups.items()
-            if group
-        }
+        names = {True: "non_english", False: "english"}
+        each = {names[flag]: uses[flag] / len(own) for flag, own in self.groups.items() if own}
         return {"phases": rows, "uses_of_each": each}
 
 
@@ -121,16 +111,12 @@ def _shares(phases: Sequence[Phase], own: float, repeats: bool) -> list[float]:
         return asked
     fitting = _with_mean(asked, mean, own)
     if abs(mean - own) > TOLERANCE:
-        lines = [
-            f"{{until: {phase.until:g}, non_english: {share:.3f}}}"
-            for phase, share in zip(phases, fitting, strict=True)
-        ]
-        raise StudyError(
-            f"the phases ask for {mean:.1%} non-English conversations over the whole run, the "
-            f"mixture has {own:.1%}, so that not all could be used equally often",
-            where=KEY,
-            fix=f"curriculum: [{', '.join(lines)}]\nor curriculum_repeats: true",
-        )
+        pairs = zip(phases, fitting, strict=True)
+        lines = [f"{{until: {phase.until:g}, non_english: {share:.3f}}}" for phase, share in pairs]
+        what = f"the phases ask for {mean:.1%} non-English conversations over the whole run, the "
+        what += f"mixture has {own:.1%}, so that not all could be used equally often"
+        fix = f"curriculum: [{', '.join(lines)}]\nor curriculum_repeats: true"
+        raise StudyError(what, where=KEY, fix=fix)
     return fitting
 
 
@@ -165,11 +151,9 @@ def write_flags(folder: Path, instructions: Path, names: Sequence[str]) -> None:
 
 
 def answers_in_other_language(row: dict[str, Any]) -> bool:
-    """Tells whether a row of the instructions teaches to answer in another language than English.
-
-    A translation does by its target; anything else, if any of its languages is another
-    (``StudyError`` if the row names none).
-    """
+    """Tells whether a row of the instructions teaches to answer in another language than English. A
+    translation does by its target; anything else, if any of its languages is another
+    (``StudyError`` if the row names none)."""
     if row["direction"]:
         return str(row["direction"]).partition("-")[2] != "en"
     if not row["languages"]:
@@ -200,12 +184,10 @@ def order_hash(order: Order, names: Sequence[str], total: int) -> str:
 def prepare(
     folder: Path, instructions: Path, tokens: TokenSet, settings: TuningSection, seed: int
 ) -> dict[str, Any]:
-    """Fixes the order of a run before it starts; returns what the run record says of it.
-
-    The workers find the groups of the curriculum in the job's ``folder``; ``instructions`` is the
+    """Fixes the order of a run before it starts; returns what the run record says of it. The
+    workers find the groups of the curriculum in the job's ``folder``; ``instructions`` is the
     folder of the mixture, ``tokens`` its encoded conversations. ``StudyError`` if the curriculum
-    does not fit the mixture.
-    """
+    does not fit the mixture."""
     if settings.curriculum:
         write_flags(folder, instructions, tokens.names)
     found = configured(settings, folder, tokens.lengths, seed)

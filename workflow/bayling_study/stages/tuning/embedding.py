@@ -11,10 +11,8 @@ import torch
 
 
 class SummedInFp32(torch.nn.Embedding):  # type: ignore[misc]
-    """Looks each distinct token up once and repeats its row in fp32: the sum is rounded once.
-
-    The rows themselves are bit for bit those of the class behind this one.
-    """
+    """Looks each distinct token up once and repeats its row in fp32: the sum is rounded once. The
+    rows themselves are bit for bit those of the class behind this one."""
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         """Returns [*input, columns] rows in the weight's type."""
@@ -24,11 +22,9 @@ class SummedInFp32(torch.nn.Embedding):  # type: ignore[misc]
 
 
 def sum_in_fp32(model: Any) -> None:
-    """Has a 16-bit model sum its input embedding's gradient in fp32, in place.
-
-    The module stays the same one, so that ties, names and shards do; where its class has
-    a lookup of its own, such as one that scales the rows, that is kept.
-    """
+    """Has a 16-bit model sum its input embedding's gradient in fp32, in place. The module stays the
+    same one, so that ties, names and shards do; where its class has a lookup of its own, such as
+    one that scales the rows, that is kept."""
     embedding = model.get_input_embeddings()
     if embedding.weight.dtype != torch.float32:
         own = type(embedding)

@@ -63,19 +63,12 @@ def model_dtype(settings: TuningSection) -> torch.dtype:
 def load_model(
     foundation: str, settings: TuningSection, attention: Attention, seed: int = 0
 ) -> Any:
-    """Loads the foundation for training; an adapter starts from the seed.
-
-    Raises:
-        StudyError: sequences are longer than the model's positions reach, or the weights do
-            not fit config.json.
-    """
+    """Loads the foundation for training; an adapter starts from the seed (``StudyError`` if
+    sequences are longer than the model's positions reach, or the weights do not fit
+    config.json)."""
     dtype = model_dtype(settings)
-    model = load_whole(
-        Path(foundation),
-        dtype=dtype,
-        attn_implementation=attention,
-        **adapters.load_options(settings.adapter, dtype),
-    )
+    options = adapters.load_options(settings.adapter, dtype)
+    model = load_whole(Path(foundation), dtype=dtype, attn_implementation=attention, **options)
     reach = getattr(model.config, "max_position_embeddings", None)
     if reach is not None and settings.max_length > reach:
         what = f"the foundation has {reach} positions"
@@ -92,11 +85,9 @@ def load_model(
 def start_engine(
     foundation: str, settings: TuningSection, attention: Attention, seed: int = 0
 ) -> Any:
-    """Returns the engine: sharded model, fp32 master weights and AdamW.
-
-    AdamW is torch's fused form, which needs no compiler; with offload, DeepSpeed
-    needs its own CPU form, which it compiles on first use.
-    """
+    """Returns the engine: sharded model, fp32 master weights and AdamW. AdamW is torch's fused
+    form, which needs no compiler; with offload, DeepSpeed needs its own CPU form, which it compiles
+    on first use."""
     config = deepspeed_config(settings)
     # Lets from_pretrained build a stage 3 model in shards; must live until it has.
     sharding = transformers.integrations.HfDeepSpeedConfig(config)
@@ -115,10 +106,8 @@ def start_engine(
 
 
 def gather_weights(engine: Any, dtype: torch.dtype) -> dict[str, torch.Tensor]:
-    """Returns the whole model's weights on the CPU of process 0, nothing elsewhere.
-
-    Gathers one tensor at a time, so that a sharded model never exists twice on a GPU.
-    """
+    """Returns the whole model's weights on the CPU of process 0, nothing elsewhere. Gathers one
+    tensor at a time, so that a sharded model never exists twice on a GPU."""
     weights = {}
     for tensor in adapters.final_tensors(engine.module):
         with GatheredParameters(tensor.parts):

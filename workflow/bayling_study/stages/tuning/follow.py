@@ -10,9 +10,7 @@ log = logging.getLogger(__name__)
 
 class Reports:
     """Carries reports into the run record and, given a tracking URI, to a live MLflow run.
-
-    ``flush_seconds`` is the time between two transfers.
-    """
+    ``flush_seconds`` is the time between two transfers."""
 
     def __init__(self, run: RunRecord, uri: str | None, flush_seconds: float) -> None:
         self.run = run

@@ -20,10 +20,8 @@ from bayling_study.core.files import read_json, write_json
 @dataclass(frozen=True)
 class TrainingJob:
     """One training run: ``tuning`` is that section of the config, ``card`` facts for the card.
-
     ``work`` is the folder of checkpoints, ``out`` of the result, ``code`` the hash of the stage's
-    code, ``deadline`` the Unix time at which to save and stop, or none.
-    """
+    code, ``deadline`` the Unix time at which to save and stop, or none."""
 
     system: str
     tuning: dict[str, Any]

@@ -25,10 +25,8 @@ CARRIED = ("parameters", "metrics", "history", "usage")
 
 
 def keep(run: RunRecord, out: Path, folder: Path) -> None:
-    """Links the finished model's files below a folder of work; those of other settings go.
-
-    ``run`` has noted ``out`` as its output ``checkpoint``. Without hard links nothing is kept.
-    """
+    """Links the finished model's files below a folder of work; those of other settings go. ``run``
+    has noted ``out`` as its output ``checkpoint``. Without hard links nothing is kept."""
     for older in folder.parent.glob(f"*/{FOLDER}"):
         shutil.rmtree(older)
     files: dict[str, str] = run.data["outputs"]["checkpoint"]["files"]

@@ -37,31 +37,26 @@ FAILURE = re.compile(r"rank\s*:\s*(\d+) \(local_rank.*?exitcode\s*:\s*(-?\d+)", 
 
 
 def launch(
-    job: TrainingJob,
-    processes: int,
-    handle: Callable[[dict[str, Any]], None],
-    nodes: Nodes | None = None,
+    job: TrainingJob, processes: int, handle: Callable[[dict[str, Any]], None], nodes: Nodes
 ) -> None:
     """Runs the workers of a written job to their end, so many ``processes`` on each of the nodes.
-
-    ``handle`` is called with each report of the first worker, also those of earlier attempts;
-    without ``nodes``, this one trains alone.
-
-    Raises:
-        StudyError: a worker failed; carries its message or names the worker and its status.
-            Or a node did not come; names it.
-    """
-    rendezvous = Rendezvous(nodes, processes) if nodes is not None and nodes.count > 1 else None
+    ``handle`` is called with each report of the first worker, also those of earlier attempts.
+    ``StudyError`` carries the message of a worker that failed, or names it and its status; or it
+    names a node that did not come."""
+    rendezvous = Rendezvous(nodes, processes) if nodes.count > 1 else None
     job.stop_file.unlink(missing_ok=True)
     for lock in (job.folder / EXTENSIONS).rglob("lock"):
         lock.unlink()  # of a killed compilation; the next one would wait for it without a word
     follower = Follower(job.events)
     begin = time.time()
+    if rendezvous is None:
+        command = torchrun(job.file, processes, f"127.0.0.1:{free_port()}")
+    else:
+        command = nodes.command(job.file, processes, rendezvous.endpoint)
+    own = environment(processes, job.folder) if rendezvous is None else None
     process = subprocess.Popen(
-        torchrun(job.file, processes, f"127.0.0.1:{free_port()}")
-        if rendezvous is None
-        else rendezvous.nodes.command(job.file, processes, rendezvous.endpoint),
-        env=environment(processes, job.folder) if rendezvous is None else None,
+        command,
+        env=own,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -92,11 +87,9 @@ def launch(
 
 
 def torchrun(job: Path, processes: int, master: str, nodes: int = 1, rank: int = 0) -> list[str]:
-    """Returns the command line of torch.distributed.run for one node's processes.
-
-    ``master`` is the ``HOST:PORT`` at which the processes of all ``nodes`` meet; ``rank`` says
-    which of them this one is.
-    """
+    """Returns the command line of torch.distributed.run for one node's processes. ``master`` is the
+    ``HOST:PORT`` at which the processes of all ``nodes`` meet; ``rank`` says which of them this one
+    is."""
     host, _, port = master.rpartition(":")
     return [
         *(sys.executable, "-m", "torch.distributed.run", "--signals-to-handle", "SIGHUP"),
@@ -108,10 +101,8 @@ def torchrun(job: Path, processes: int, master: str, nodes: int = 1, rank: int =
 
 
 def environment(processes: int, folder: Path) -> dict[str, str]:
-    """Returns the workers' environment: the granted cores shared out, the hub switched off.
-
-    What DeepSpeed compiles (with offload) is kept in the training job's ``folder``.
-    """
+    """Returns the workers' environment: the granted cores shared out, the hub switched off. What
+    DeepSpeed compiles (with offload) is kept in the training job's ``folder``."""
     values = dict(os.environ)
     values.setdefault("TORCH_EXTENSIONS_DIR", str((folder / EXTENSIONS).resolve()))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -167,10 +158,8 @@ def end(process: subprocess.Popen[str]) -> None:
 
 
 def shield() -> None:
-    """Makes a starting launcher deaf to stop signals, but lets it end when this program dies.
-
-    Linux sends it SIGHUP then. Workers inherit the deafness until they have handlers of their own.
-    """
+    """Makes a starting launcher deaf to stop signals, but lets it end when this program dies. Linux
+    sends it SIGHUP then. Workers inherit the deafness until they have handlers of their own."""
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     if sys.platform == "linux":

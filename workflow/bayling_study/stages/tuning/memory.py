@@ -31,12 +31,10 @@ def release_free_memory() -> None:
 
 
 class MemoryCheck:
-    """Compares the formula of the memory plan with what training took.
-
-    Make it before the model is loaded: on the CPU, what the libraries take by then is in no
-    formula. What they take later (0.2 GiB) is in the measured number. ``shape`` is none where it
-    is not known, ``tuning`` has no ``auto``, ``attention`` is the kernel by transformers' name.
-    """
+    """Compares the formula of the memory plan with what training took. Make it before the model is
+    loaded: on the CPU, what the libraries take by then is in no formula. What they take later (0.2
+    GiB) is in the measured number. ``shape`` is none where it is not known, ``tuning`` has no
+    ``auto``, ``attention`` is the kernel by transformers' name."""
 
     def __init__(
         self, shape: Shape | None, tuning: TuningSection, processes: int, attention: str
@@ -56,9 +54,8 @@ class MemoryCheck:
         values = {"memory_measured_gib": peak_gib() - libraries, "memory_libraries_gib": libraries}
         if self.shape is not None:
             tuning = self.tuning.model_copy(update={"micro_batch_tokens": self.longest})
-            need = training_memory(
-                self.shape, tuning, self.processes, self.attention, self.supervised
-            )
+            spread = self.processes, self.attention
+            need = training_memory(self.shape, tuning, *spread, self.supervised)
             on_host = need.host if self.base else 0
             values["memory_planned_gib"] = (need.device + on_host) / GIBIBYTE
         return values

@@ -32,11 +32,9 @@ RANK_VARIABLES = ("SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK
 
 @dataclass(frozen=True)
 class Nodes:
-    """The nodes of one training, each with so many cores (``threads``).
-
-    ``launcher`` starts one task on each (``srun``, or a whole command line); ``logs`` is a folder
-    for each one's output, or none; all have ``timeout`` seconds to come.
-    """
+    """The nodes of one training, each with so many cores (``threads``). ``launcher`` starts one
+    task on each (``srun``, or a whole command line); ``logs`` is a folder for each one's output, or
+    none; all have ``timeout`` seconds to come."""
 
     count: int = 1
     threads: int = 1
@@ -45,11 +43,9 @@ class Nodes:
     timeout: float = TIMEOUT_SECONDS
 
     def command(self, job: Path, processes: int, rendezvous: str) -> list[str]:
-        """Returns the command line that starts ``tuning.node`` on every node.
-
-        The jobstep plugin of Snakemake takes ``SLURM_NNODES`` and the like away, and
-        srun does not inherit the job's cores a task (since 22.05), so all is told.
-        """
+        """Returns the command line that starts ``tuning.node`` on every node. The jobstep plugin of
+        Snakemake takes ``SLURM_NNODES`` and the like away, and srun does not inherit the job's
+        cores a task (since 22.05), so all is told."""
         program = [sys.executable, "-m", "bayling_study.stages.tuning.node", str(job)]
         program += ["--rendezvous", rendezvous, "--nodes", str(self.count)]
         program += ["--processes", str(processes), "--timeout", f"{self.timeout:g}"]
@@ -62,10 +58,8 @@ class Nodes:
 
 
 class Rendezvous:
-    """Where the nodes report; lives in the stage program on the first node.
-
-    ``processes`` are the workers of each node.
-    """
+    """Where the nodes report; lives in the stage program on the first node. ``processes`` are the
+    workers of each node."""
 
     def __init__(self, nodes: Nodes, processes: int) -> None:
         self.nodes = nodes
@@ -77,11 +71,8 @@ class Rendezvous:
         self._complete = False
 
     def poll(self) -> None:
-        """Lets the nodes start once all have come; call it again and again.
-
-        Raises:
-            StudyError: time is up; names who is missing. Or a node has fewer GPUs than processes.
-        """
+        """Lets the nodes start once all have come; call it again and again (``StudyError`` names
+        who is missing when time is up, or a node that has fewer GPUs than processes)."""
         if self._complete:
             return
         came: dict[int, dict[str, Any]] = {}
@@ -103,26 +94,18 @@ class Rendezvous:
 
     def _missing(self, came: dict[int, dict[str, Any]]) -> StudyError:
         granted = granted_hosts()
-        names = [
-            f"{rank} ({granted[rank]})" if rank < len(granted) else str(rank)
-            for rank in range(self.nodes.count)
-            if rank not in came
-        ]
+        absent = [rank for rank in range(self.nodes.count) if rank not in came]
+        names = [f"{n} ({granted[n]})" if n < len(granted) else str(n) for n in absent]
         there = ", ".join(f"{rank} ({node['host']})" for rank, node in sorted(came.items()))
-        return StudyError(
-            f"node {', '.join(names)} of {self.nodes.count} did not report within "
-            f"{self.nodes.timeout:g} s; present: {there or 'none'}",
-            where=f"rendezvous {self.endpoint}",
-            fix="check its state and log: it must reach this address and share this folder",
-        )
+        what = f"node {', '.join(names)} of {self.nodes.count} did not report within "
+        what += f"{self.nodes.timeout:g} s; present: {there or 'none'}"
+        fix = "check its state and log: it must reach this address and share this folder"
+        return StudyError(what, where=f"rendezvous {self.endpoint}", fix=fix)
 
 
 def join(endpoint: str, rank: int, gpus: int, port: int, timeout: float) -> str:
-    """Reports a node at the rendezvous; returns the address and port of the master.
-
-    Raises:
-        StudyError: the rendezvous cannot be reached, or not all nodes came.
-    """
+    """Reports a node at the rendezvous; returns the address and port of the master (``StudyError``
+    if the rendezvous cannot be reached, or not all nodes came)."""
     host, _, number = endpoint.rpartition(":")
     patience = timedelta(seconds=timeout)
     me = f"node {rank} ({node_name()})"

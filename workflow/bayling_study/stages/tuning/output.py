@@ -25,13 +25,9 @@ METHODS = {
 
 
 def write(job: TrainingJob, weights: dict[str, torch.Tensor], dtype: torch.dtype) -> None:
-    """Writes the result folder; it appears whole or not at all.
-
-    ``weights`` are all parameters of the model by name; the configuration notes their ``dtype``.
-
-    Raises:
-        StudyError: weights are no numbers: the last step's change was too large.
-    """
+    """Writes the result folder; it appears whole or not at all. ``weights`` are all parameters of
+    the model by name; the configuration notes their ``dtype`` (``StudyError`` if weights are no
+    numbers: the last step's change was too large)."""
     tokenizer = transformers.AutoTokenizer.from_pretrained(job.foundation)
     tokenizer.chat_template = templates.chat_template(tokenizer, job.template)
     with atomic_directory(Path(job.out)) as folder:
@@ -84,12 +80,9 @@ def model_card(job: TrainingJob) -> str:
         header["language"] = card["languages"]
     audit = card["audit"]
     supervised = f"{audit['supervised_tokens']} ({audit['supervised_share']:.1%})"
-    recipes = "\n".join(
-        f"| {recipe} | {count} |" for recipe, count in sorted(card["recipes"].items())
-    )
-    settings = "\n".join(
-        f"| {key} | {value} |" for key, value in job.tuning.items() if value is not None
-    )
+    recipes = "\n".join(f"| {name} | {count} |" for name, count in sorted(card["recipes"].items()))
+    written = ((key, value) for key, value in job.tuning.items() if value is not None)
+    settings = "\n".join(f"| {key} | {value} |" for key, value in written)
     return f"""---
 {yaml.safe_dump(header, sort_keys=False, allow_unicode=True).strip()}
 ---

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from bayling_study.core.errors import StudyError
+from bayling_study.core.records import grouped
 from bayling_study.stages.tuning.schedule import Order, shuffled
 
 Packed = list[int]
@@ -25,16 +26,14 @@ step."""
 
 
 class Schedule:
-    """The steps of a training run on conversations of so many tokens (``lengths``).
+    """The steps of a training run on conversations of so many tokens, their ``lengths``
+    (``StudyError`` if a step has fewer conversations than there are processes).
 
     A step has ``batch`` conversations or, on average, ``batch_tokens`` tokens: at least the longest
     conversation's, so that no step is empty. There are at most ``max_steps``. A sequence has at
     most ``capacity`` tokens. Of ``prefixes``, the first tokens of each conversation that it shares
     with all others of the same number, it holds one; none means no sharing. ``order`` is that of
     the conversations in each epoch; none means shuffled.
-
-    Raises:
-        StudyError: a step has fewer conversations than there are processes.
     """
 
     def __init__(
@@ -87,13 +86,10 @@ class Schedule:
 
     def sequences(self, step: int) -> list[list[Packed]]:
         """Returns for each process the sequences it works through; all have equally many."""
-        groups: dict[int, list[int]] = {}
-        for index in self.conversations(step):
-            groups.setdefault(self.prefixes[index], []).append(index)
-        packed = {
-            prefix: best_fit([self.own[index] for index in group], self.capacity - prefix)
-            for prefix, group in sorted(groups.items())
-        }
+        groups = grouped(self.conversations(step), self.prefixes.__getitem__)
+        packed = {}
+        for prefix, group in sorted(groups.items()):
+            packed[prefix] = best_fit([self.own[index] for index in group], self.capacity - prefix)
         spare = -sum(map(len, packed.values())) % self.processes
         sequences: list[Packed] = []
         for prefix, found in packed.items():
@@ -154,13 +150,9 @@ class Schedule:
 def check_batch(
     batch: int, processes: int, batch_tokens: int | None = None, longest: int = 1
 ) -> None:
-    """Checks that every process gets a conversation in every step.
-
-    A step has ``batch`` conversations or ``batch_tokens`` tokens, a conversation ``longest``.
-
-    Raises:
-        StudyError: tells the nearest values that work.
-    """
+    """Checks that every process gets a conversation in every step, of ``batch`` conversations or
+    ``batch_tokens`` tokens, a conversation ``longest`` (``StudyError`` tells the nearest values
+    that work)."""
     if processes < 1:
         raise StudyError("training needs at least one process", where="--processes")
     if batch_tokens is None and processes > batch:
@@ -170,22 +162,16 @@ def check_batch(
     if batch_tokens is not None and processes * longest > batch_tokens:
         most = batch_tokens // longest
         fewer = f", or grant {most} processes" if most else ""
-        raise StudyError(
-            f"a batch of {batch_tokens} tokens cannot feed {processes} processes with "
-            f"conversations of up to {longest} tokens",
-            where="tuning.batch_tokens",
-            fix=f"batch_tokens: {processes * longest}{fewer}",
-        )
+        what = f"a batch of {batch_tokens} tokens cannot feed {processes} processes with "
+        what += f"conversations of up to {longest} tokens"
+        fix = f"batch_tokens: {processes * longest}{fewer}"
+        raise StudyError(what, where="tuning.batch_tokens", fix=fix)
 
 
 def best_fit(lengths: Sequence[int], capacity: int) -> list[list[int]]:
-    """Packs items into sequences of at most ``capacity`` tokens: longest first, into the fullest.
-
-    Returns the positions of the items of each sequence, sequences in the order they were opened.
-
-    Raises:
-        StudyError: an item is longer than a sequence.
-    """
+    """Packs items into sequences of at most ``capacity`` tokens: longest first, into the fullest
+    (``StudyError`` if an item is longer than a sequence). Returns the positions of the items of
+    each sequence, sequences in the order they were opened."""
     sequences: list[list[int]] = []
     free: list[tuple[int, int]] = []  # (tokens left, sequence), ascending
     for position in sorted(range(len(lengths)), key=lambda item: (-lengths[item], item)):

@@ -30,11 +30,8 @@ def prepare(
     folder: Path, corpora: Path, foundation: Path, languages: list[str], settings: Alignment,
     seed: int,
 ) -> dict[str, int]:  # fmt: skip
-    """Writes the pairs that the workers read; returns how many were taken and left out, and why.
-
-    Raises:
-        StudyError: fewer different sentences than a step has pairs.
-    """
+    """Writes the pairs that the workers read; returns how many were taken and left out, and why
+    (``StudyError`` if there are fewer different sentences than a step has pairs)."""
     tokenizer = transformers.AutoTokenizer.from_pretrained(foundation)
     counts: Counter[str] = Counter(taken=0)
     tokens: list[Text] = []
@@ -52,12 +49,11 @@ def prepare(
     counts["taken"] = len(groups)
     if len(sentences) < settings.pairs_per_step:
         found = ", ".join(f"{count} {what}" for what, count in sorted(counts.items()))
-        raise StudyError(
-            f"{len(sentences)} sentences with a translation for {settings.pairs_per_step} pairs a "
-            f"step, in the languages {', '.join(languages) or '(none)'} of the mixture ({found})",
-            where=f"{KEY}.pairs_per_step",
-            fix="fewer pairs, longer pair_tokens, or corpora in the mixture's languages",
-        )
+        named = ", ".join(languages) or "(none)"
+        what = f"{len(sentences)} sentences with a translation for {settings.pairs_per_step} pairs "
+        what += f"a step, in the languages {named} of the mixture ({found})"
+        fix = "fewer pairs, longer pair_tokens, or corpora in the mixture's languages"
+        raise StudyError(what, where=f"{KEY}.pairs_per_step", fix=fix)
     arrays = {
         "offsets": np.cumsum([0, *(len(ids) for ids, _ in tokens)]),
         "tokens": np.concatenate([ids for ids, _ in tokens]),
@@ -115,10 +111,8 @@ class Pairs:
         self.members = np.split(order, np.flatnonzero(np.diff(self.groups[order])) + 1)
 
     def texts(self, step: int) -> list[Text]:
-        """Returns a step's texts: first all in the pivot language, then their translations.
-
-        Each sentence stands once, with one of its translations.
-        """
+        """Returns a step's texts: first all in the pivot language, then their translations. Each
+        sentence stands once, with one of its translations."""
         chance = generator(self.seed, "tuning", KEY, str(step))
         chosen = [chance.choice(group) for group in chance.sample(self.members, self.count)]
         return [self._text(2 * pair + side) for side in (0, 1) for pair in chosen]

@@ -45,14 +45,9 @@ def start_processes() -> None:
 
 @contextmanager
 def sole_writer(job: TrainingJob, patience: float = LOCK_SECONDS) -> Iterator[None]:
-    """Holds the checkpoint folder against a second run.
-
-    Workers whose launcher was killed save after their step and end, so they are waited for, for
-    ``patience`` seconds.
-
-    Raises:
-        StudyError: another run still writes there.
-    """
+    """Holds the checkpoint folder against a second run (``StudyError`` if another run still writes
+    there). Workers whose launcher was killed save after their step and end, so they are waited for,
+    for ``patience`` seconds."""
     try:
         held = FileLock(job.folder / "lock").acquire(timeout=patience, poll_interval=0.2)
     except Timeout as error:

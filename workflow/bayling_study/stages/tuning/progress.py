@@ -18,11 +18,9 @@ SMOOTHING = 0.9  # of the time a step takes, for the remaining time
 @dataclass(frozen=True)
 class StepNumbers:
     """What happened in a step over all processes; the loss is in nats a supervised token.
-
     ``padded`` tokens were computed, ``real`` ones are of conversations; ``pairs`` is the sum of the
     squares of the conversations' lengths, for attention's operations; ``alignment_loss`` is in nats
-    an anchor, without its weight.
-    """
+    an anchor, without its weight."""
 
     step: int
     loss: float
@@ -37,11 +35,9 @@ class StepNumbers:
 
 @dataclass(frozen=True)
 class Utilisation:
-    """Model FLOPs utilisation, where the peak of the devices is known.
-
-    ``teraflops`` is the dense bf16 peak of all devices together, ``adapters`` the parameters of
-    the adapters, where only those are trained.
-    """
+    """Model FLOPs utilisation, where the peak of the devices is known. ``teraflops`` is the dense
+    bf16 peak of all devices together, ``adapters`` the parameters of the adapters, where only those
+    are trained."""
 
     shape: Shape
     teraflops: float
@@ -51,11 +47,9 @@ class Utilisation:
     def of(
         shape: Shape | None, precision: str, processes: int, adapter: Adapter | None = None
     ) -> "Utilisation | None":
-        """Returns it for this machine's GPU, or none: no number is better than a guessed one.
-
-        Peaks are those of bf16; ``processes`` have a GPU each; frozen weights beside an adapter
-        take fewer operations.
-        """
+        """Returns it for this machine's GPU, or none: no number is better than a guessed one. Peaks
+        are those of bf16; ``processes`` have a GPU each; frozen weights beside an adapter take
+        fewer operations."""
         if shape is None or precision != "bf16" or not torch.cuda.is_available():
             return None
         peak = peak_teraflops(torch.cuda.get_device_name())
@@ -66,9 +60,8 @@ class Utilisation:
 
     def share(self, numbers: StepNumbers, seconds: float) -> float:
         """Returns the share of the peak that a step reached (formula in ``sizing.speed``)."""
-        flops = model_flops(
-            self.shape, numbers.real, numbers.supervised, numbers.pairs, self.adapters
-        )
+        tokens = numbers.real, numbers.supervised, numbers.pairs
+        flops = model_flops(self.shape, *tokens, self.adapters)
         return flops / seconds / (self.teraflops * 1e12)
 
 

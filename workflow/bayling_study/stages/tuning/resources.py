@@ -22,12 +22,9 @@ log = logging.getLogger(__name__)
 
 
 def check_grant(tuning: TuningSection, local: int, nodes: int) -> None:
-    """Checks, before anything is read, that ``local`` processes of each node can share a step.
-
-    Raises:
-        StudyError: there are no GPUs where they are asked for, fewer than processes, or too small
-            a batch; tells the nearest values that work.
-    """
+    """Checks, before anything is read, that ``local`` processes of each node can share a step
+    (``StudyError`` if there are no GPUs where they are asked for, fewer than processes, or too
+    small a batch, with the nearest values that work)."""
     count = torch.cuda.device_count()
     if tuning.device == "cuda" and count == 0:
         raise StudyError("no GPU was granted", where="tuning.device: cuda", fix="device: auto")
@@ -59,14 +56,10 @@ def uniform_loss(foundation: Path) -> float:
 
 
 def settle(tuning: TuningSection, foundation: Path, budget: Budget, mean_length: float) -> Choice:
-    """Returns the settings without ``auto``, by the memory plan.
-
-    Settings that were written out count even where the plan finds them too large; it says so.
-    ``mean_length`` are the tokens of a conversation on average.
-
-    Raises:
-        StudyError: nothing that ``auto`` may become fits, or the shape is not known.
-    """
+    """Returns the settings without ``auto``, by the memory plan (``StudyError`` if nothing that
+    ``auto`` may become fits, or the shape is not known). Settings that were written out count even
+    where the plan finds them too large; it says so. ``mean_length`` are the tokens of a
+    conversation on average."""
     shape = model_shape(foundation)
     if shape is None:
         known = "models with Llama's architecture, by the keys of their config.json"
@@ -82,17 +75,10 @@ def settle(tuning: TuningSection, foundation: Path, budget: Budget, mean_length:
 
 
 def facts(found: Choice) -> dict[str, Any]:
-    """Returns the choice as the run record keeps it: what ``auto`` became, and bytes planned.
-
-    With the device's name, for numbers of one device say nothing of another.
-    """
-    tuning = found.tuning
-    return {
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else CORES,
-        "plan": {
-            "zero_stage": tuning.zero_stage,
-            "offload": tuning.offload,
-            "micro_batch_tokens": packed_length(tuning),
-            "bytes": {**found.need._asdict(), "device": found.need.device},
-        },
-    }
+    """Returns the choice as the run record keeps it: what ``auto`` became, and bytes planned. With
+    the device's name, for numbers of one device say nothing of another."""
+    tuning, sizes = found.tuning, {**found.need._asdict(), "device": found.need.device}
+    plan: dict[str, Any] = {"zero_stage": tuning.zero_stage, "offload": tuning.offload}
+    plan |= {"micro_batch_tokens": packed_length(tuning), "bytes": sizes}
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else CORES
+    return {"device": device, "plan": plan}

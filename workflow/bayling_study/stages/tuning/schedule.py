@@ -24,11 +24,9 @@ def shuffled(count: int, seed: int) -> Order:
 
 
 def learning_rate(settings: TuningSection, step: int, steps: int) -> float:
-    """Returns the rate of a step counted from 0.
-
-    It rises linearly over the first ``warmup_share`` of the steps and then falls
-    to zero behind the last step (cosine or linear) or stays (constant).
-    """
+    """Returns the rate of a step counted from 0. It rises linearly over the first ``warmup_share``
+    of the steps and then falls to zero behind the last step (cosine or linear) or stays
+    (constant)."""
     warmup = math.ceil(settings.warmup_share * steps)
     peak = settings.learning_rate
     if step < warmup:

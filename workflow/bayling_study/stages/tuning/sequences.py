@@ -9,6 +9,7 @@ a token is supervised, which saves most of its cost; logits are compared in fp32
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -49,9 +50,7 @@ def build_sequence(
     conversations: Sequence[Tokenised], device: torch.device | str, prefix: int = 0
 ) -> PackedSequence:
     """Lays conversations (ids and mask) behind each other; none gives a sequence without a loss.
-
-    The first ``prefix`` tokens, which are the same in all, stand once.
-    """
+    The first ``prefix`` tokens, which are the same in all, stand once."""
     if not conversations:
         one, none = (torch.zeros(size, dtype=torch.int64, device=device) for size in (1, 0))
         return PackedSequence(one[None], one[None], one, none, none, real=0)
@@ -66,18 +65,9 @@ def build_sequence(
         # A position predicts the next token of the same conversation; the last one predicts none.
         keep.append(np.flatnonzero(mask[prefix + 1 :]) + start)
         start += len(ids) - prefix
-    flat = [
-        torch.from_numpy(np.concatenate(part).astype(np.int64)).to(device)
-        for part in (tokens, positions, segments, keep)
-    ]
-    return PackedSequence(
-        tokens=flat[0][None],
-        positions=flat[1][None],
-        segments=flat[2],
-        keep=flat[3],
-        targets=flat[0][flat[3] + 1],
-        real=start,
-    )
+    parts = (np.concatenate(part).astype(np.int64) for part in (tokens, positions, segments, keep))
+    one, places, owners, kept = (torch.from_numpy(part).to(device) for part in parts)
+    return PackedSequence(one[None], places[None], owners, kept, targets=one[kept + 1], real=start)
 
 
 def fill(packed: PackedSequence, attention: Attention) -> PackedSequence:
@@ -85,12 +75,10 @@ def fill(packed: PackedSequence, attention: Attention) -> PackedSequence:
     missing = filled(packed.tokens.shape[1], attention) - packed.tokens.shape[1]
     if not missing:
         return packed
-    return replace(
-        packed,
-        tokens=torch.nn.functional.pad(packed.tokens, (0, missing)),
-        positions=torch.nn.functional.pad(packed.positions, (0, missing)),
-        segments=torch.nn.functional.pad(packed.segments, (0, missing), value=FILLING),
-    )
+    pad = partial(torch.nn.functional.pad, pad=(0, missing))
+    tokens, positions = pad(packed.tokens), pad(packed.positions)
+    segments = pad(packed.segments, value=FILLING)
+    return replace(packed, tokens=tokens, positions=positions, segments=segments)
 
 
 def forward(
@@ -125,11 +113,9 @@ def sequence_logits(
 def sequence_loss(
     model: Any, packed: PackedSequence, attention: Attention, dtype: torch.dtype
 ) -> torch.Tensor:
-    """Returns the summed cross-entropy of a sequence's supervised tokens, in nats.
-
-    A sequence without supervised tokens gives a zero that still runs backward through the
-    model, because all processes must take part in every collective operation.
-    """
+    """Returns the summed cross-entropy of a sequence's supervised tokens, in nats. A sequence
+    without supervised tokens gives a zero that still runs backward through the model, because all
+    processes must take part in every collective operation."""
     if not packed.supervised:
         first = torch.zeros(1, dtype=torch.int64, device=packed.tokens.device)
         return sequence_logits(model, packed, attention, dtype, first).sum() * 0.0

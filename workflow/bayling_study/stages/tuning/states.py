@@ -124,11 +124,8 @@ def save(engine: Any, folder: Path) -> None:
 
 
 def _write(batch: list[StateShard], path: Path) -> None:
-    tensors = {
-        f"{shard.name}:{key}": shard.read(key).detach().cpu().contiguous()
-        for shard in batch
-        for key in KEYS
-    }
+    states = ((f"{one.name}:{key}", one.read(key)) for one in batch for key in KEYS)
+    tensors = {name: state.detach().cpu().contiguous() for name, state in states}
     ranges = {shard.name: [shard.start, shard.count] for shard in batch}
     save_file(tensors, path, metadata={"ranges": json.dumps(ranges)})
 
@@ -143,13 +140,9 @@ class Stored:
 
 
 def load(engine: Any, folder: Path, step: int) -> None:
-    """Sets all states from the files that ``save`` of any number of processes wrote.
-
-    ``engine`` has started and made no step; Adam corrects its moments by the ``step`` done.
-
-    Raises:
-        StudyError: part of a parameter is in no file.
-    """
+    """Sets all states from the files that ``save`` of any number of processes wrote (``StudyError``
+    if part of a parameter is in no file). ``engine`` has started and made no step; Adam corrects
+    its moments by the ``step`` done."""
     _make_states(engine.optimizer, step)
     index = _index(folder)
     for shard in shards(engine):
@@ -177,10 +170,9 @@ def _read(stored: list[Stored], shard: StateShard, key: str, folder: Path) -> to
         last = min(saved.start + saved.count, shard.start + shard.count)
         if first < last:
             with safe_open(saved.path, "pt") as file:
-                part = file.get_slice(f"{shard.name}:{key}")
-                values[first - shard.start : last - shard.start] = part[
-                    first - saved.start : last - saved.start
-                ]
+                whole = file.get_slice(f"{shard.name}:{key}")
+                part = whole[first - saved.start : last - saved.start]
+                values[first - shard.start : last - shard.start] = part
             found += last - first
     if found != shard.count:
         what = f"the checkpoint lacks part of {shard.name}:{key}"

@@ -73,9 +73,8 @@ class Worker:
         self.store = checkpoints.Checkpoints(job.folder, self.settings.keep_checkpoints)
         shape = model_shape(Path(job.foundation))
         self.memory = MemoryCheck(shape, self.settings, self.processes, self.attention)
-        self.utilisation = Utilisation.of(
-            shape, self.settings.precision, self.processes, self.settings.adapter
-        )
+        about = self.settings.precision, self.processes, self.settings.adapter
+        self.utilisation = Utilisation.of(shape, *about)
         self.engine = start_engine(job.foundation, self.settings, self.attention, job.seed)
         asked, layers = self.settings.alignment, self.engine.module.config.num_hidden_layers
         self.aligner = Aligner(asked, job.folder, layers, self.device, job.seed) if asked else None
@@ -145,9 +144,7 @@ class Worker:
 
     def _cost(self) -> dict[str, int]:
         """Returns what all steps of the run sent through the model, earlier attempts' too.
-
-        ``forward_passes`` counts texts: conversations, and two for each pair of the alignment.
-        """
+        ``forward_passes`` counts texts: conversations, and two for each pair of the alignment."""
         steps = range(self.schedule.steps)
         passes = sum(len(self.schedule.conversations(step)) for step in steps)
         if self.aligner is None:
@@ -161,12 +158,9 @@ class Worker:
         return sum(supervised[index] for index in self.schedule.conversations(step))
 
     def _update(self, step: int, loss: float, aligned: float | None) -> StepNumbers:
-        """Does the optimiser step; returns what the step did over all processes.
-
-        Raises:
-            StudyError: the loss or the gradient is not finite; names the conversations. Or the
-                gradient was exactly 0 for ``STILL_STEPS`` steps, or at the end.
-        """
+        """Does the optimiser step; returns what the step did over all processes (``StudyError``
+        names the conversations if the loss or the gradient is not finite; also if the gradient was
+        exactly 0 for ``STILL_STEPS`` steps, or at the end)."""
         self._check_finite(step, loss, "loss")
         self._check_finite(step, aligned or 0.0, "alignment loss")
         rate = learning_rate(self.settings, step, self.schedule.steps)
@@ -194,19 +188,17 @@ class Worker:
     def _check_finite(self, step: int, value: float, what: str) -> None:
         if not math.isfinite(value):
             names = [self.tokens.names[index] for index in self.schedule.conversations(step)]
-            raise StudyError(
-                f"the {what} of step {step + 1} is {value}; its conversations: {', '.join(names)}",
-                fix="lower tuning.learning_rate, or look at these conversations",
-            )
+            told = f"the {what} of step {step + 1} is {value}; its conversations: "
+            fix = "lower tuning.learning_rate, or look at these conversations"
+            raise StudyError(told + ", ".join(names), fix=fix)
 
     def _check_moving(self, step: int, loss: float, norm: float) -> None:
         self.still = 0 if norm else self.still + 1
         if self.still == STILL_STEPS or (self.still and step + 1 == self.schedule.steps):
-            raise StudyError(
-                f"the gradient is exactly 0 since step {step + 2 - self.still}, at a loss of "
-                f"{loss:.4g} in step {step + 1}: the training has diverged",
-                fix="lower tuning.learning_rate, or set tuning.precision: fp32",
-            )
+            what = f"the gradient is exactly 0 since step {step + 2 - self.still}, at a loss of "
+            what += f"{loss:.4g} in step {step + 1}: the training has diverged"
+            fix = "lower tuning.learning_rate, or set tuning.precision: fp32"
+            raise StudyError(what, fix=fix)
 
     def _wants_stop(self) -> bool:
         """A signal, the stop file, the end of the time, or a launcher that is gone."""

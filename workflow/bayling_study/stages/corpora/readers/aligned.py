@@ -22,17 +22,13 @@ def block(row: int) -> str:
 def segment(
     corpus: ParallelCorpus, language: str, file: str, row: object, document: str, *texts: str
 ) -> ParallelSegment:
-    """Makes a segment of a row, told by its number or key in a file.
-
-    ``document`` is a name inside the file, empty if the file is one. The texts are that of
-    the pivot and that of the language (this project's code).
-    """
-    text_a, text_b = texts
-    name = f"{corpus.source}/{file}/{document}" if document else f"{corpus.source}/{file}"
-    place = f"{corpus.source}/{language}/{file}/{row}"
-    return ParallelSegment(
-        place, corpus.source, corpus.pivot, language, text_a, text_b, document=name
-    )
+    """Makes a segment of a row, told by its number or key in a file. ``document`` is a name inside
+    the file, empty if the file is one. The texts are that of the pivot and that of the language
+    (this project's code)."""
+    source, (text_a, text_b) = corpus.source, texts
+    name = f"{source}/{file}/{document}" if document else f"{source}/{file}"
+    place = f"{source}/{language}/{file}/{row}"
+    return ParallelSegment(place, source, corpus.pivot, language, text_a, text_b, document=name)
 
 
 def refuse_idle_options(corpus: ParallelCorpus, where: str) -> None:

@@ -23,10 +23,8 @@ NO_INPUT = frozenset({"", "<noinput>", "noinput", "<no input>", "no input", "无
 
 
 def read(download: Path, corpus: ConversationCorpus) -> Iterator[Draft | OddRow]:
-    """Yields one conversation for each row, of a single turn unless it has a history.
-
-    A row that lacks instruction or output, or in which a field is not text, is odd.
-    """
+    """Yields one conversation for each row, of a single turn unless it has a history. A row that
+    lacks instruction or output, or in which a field is not text, is odd."""
     return drafts(download, corpus, _turns)
 
 

@@ -19,10 +19,8 @@ UNLEARNT = Message("unlearnt", "")
 
 
 class Draft(NamedTuple):
-    """A conversation as read, with the names of its repairs for the report.
-
-    Its ``messages`` are empty where nothing usable is left.
-    """
+    """A conversation as read, with the names of its repairs for the report. Its ``messages`` are
+    empty where nothing usable is left."""
 
     conversation: Conversation
     changes: tuple[str, ...]
@@ -31,10 +29,8 @@ class Draft(NamedTuple):
 def drafts(
     download: Path, corpus: ConversationCorpus, turns: Callable[[Any, str], list[Message]]
 ) -> Iterator[Draft | OddRow]:
-    """Yields the conversation of each row of a corpus's files.
-
-    ``turns`` makes the raw turns of a row and its place; what it refuses (``StudyError``) is odd.
-    """
+    """Yields the conversation of each row of a corpus's files. ``turns`` makes the raw turns of a
+    row and its place; what it refuses (``StudyError``) is odd."""
     for path in locate_all(download, corpus.path):
         for number, row in read_items(path):
             made = or_odd(partial(turns, row, f"{path}: row {number}"), corpus.language, row)
@@ -50,11 +46,9 @@ def drafts(
 
 
 def framed(row: dict[str, Any], turns: list[Message], where: str) -> list[Message]:
-    """Adds to a row's turns the system text that stands beside them.
-
-    As in LLaMA-Factory a system turn goes before it. A row that is not to be learnt has
-    no turns. A text that is none is refused (``StudyError``).
-    """
+    """Adds to a row's turns the system text that stands beside them. As in LLaMA-Factory a system
+    turn goes before it. A row that is not to be learnt has no turns. A text that is none is refused
+    (``StudyError``)."""
     if unlearnt(row):
         return [UNLEARNT]
     texts = [optional_text(row, key, where).strip() for key in ("system", "system_prompt")]
@@ -63,10 +57,8 @@ def framed(row: dict[str, Any], turns: list[Message], where: str) -> list[Messag
 
 
 def unlearnt(item: Mapping[str, Any]) -> bool:
-    """Tells whether a row or turn is marked as not to be learnt.
-
-    The marks are those of KTO's data in LLaMA-Factory, of Axolotl and of OpenAI.
-    """
+    """Tells whether a row or turn is marked as not to be learnt. The marks are those of KTO's data
+    in LLaMA-Factory, of Axolotl and of OpenAI."""
     marks = [item.get(key) for key in ("label", "kto_tag", "train")]
     return any(mark is False for mark in marks) or item.get("weight") == 0
 

@@ -23,10 +23,9 @@ from bayling_study.stages.corpora.readers.locate import locate
 
 def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
     """Yields all languages' sentences in the pivot's order (``StudyError`` if files differ)."""
-    pivot, *paths = (
-        _file(download, corpus, name) for name in (corpus.upstream_pivot, *corpus.targets.values())
-    )
-    files = paired([(path, _rows(path)) for path in [pivot, *paths]])
+    names = corpus.upstream_pivot, *corpus.targets.values()
+    paths = [_file(download, corpus, name) for name in names]
+    pivot, files = paths[0], paired([(path, _rows(path)) for path in paths])
     documents = _documents(pivot, files[0])
     for row, texts in enumerate(zip(*files, strict=True), start=1):
         document = documents[row - 1] if documents else block(row)

@@ -36,11 +36,9 @@ def page_tree(path: Path) -> Any:
 
 
 def strip_html(text: str) -> str:
-    """Removes the tags of HTML's elements and resolves character references, outside code.
-
-    A tag counts if its element exists and is whole: it needs no end, or begins and ends in the
-    text. ``List<object>`` stays as it is.
-    """
+    """Removes the tags of HTML's elements and resolves character references, outside code. A tag
+    counts if its element exists and is whole: it needs no end, or begins and ends in the text.
+    ``List<object>`` stays as it is."""
     parts, at = [], 0
     outside = CODE.sub(lambda code: " " * len(code[0]), text)
     found = {(tag[1], tag[2].lower()) for tag in TAG.finditer(outside)}

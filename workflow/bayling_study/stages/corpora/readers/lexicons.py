@@ -23,10 +23,8 @@ REFERENCES = ("CL:", "see ", "variant of", "old variant", "also written", "surna
 
 
 def read_muse(download: Path, lexicon: Lexicon) -> Iterator[Term | OddRow]:
-    """Yields MUSE's pairs: ``en-zh.txt``, a word of each language a line, separated by a blank.
-
-    A line that has not two words is odd.
-    """
+    """Yields MUSE's pairs: ``en-zh.txt``, a word of each language a line, separated by a blank. A
+    line that has not two words is odd."""
     for language, upstream in lexicon.languages.items():
         place = lexicon.path.replace("{pivot}", lexicon.pivot).replace("{language}", upstream)
         path = locate(download, place)
@@ -41,11 +39,9 @@ def read_muse(download: Path, lexicon: Lexicon) -> Iterator[Term | OddRow]:
 
 def read_cedict(download: Path, lexicon: Lexicon) -> Iterator[Term | OddRow]:
     """Yields CC-CEDICT's words with their first gloss: ``傳統 传统 [chuan2 tong3] /tradition/…/``.
-
     The language's upstream code says which form is taken, ``simplified`` or ``traditional`` (else
     ``StudyError``). Remarks in brackets and glosses that only refer to another word go; any other
-    line is odd.
-    """
+    line is odd."""
     path = locate(download, lexicon.path)
     for language, form in lexicon.languages.items():
         if form not in CEDICT_LINE.groupindex:
@@ -69,11 +65,9 @@ def _gloss(text: str) -> str:
 
 
 def read_cldr(download: Path, lexicon: Lexicon) -> Iterator[Term]:
-    """Yields CLDR's names of territories, languages and currencies by code.
-
-    The file holds ``{"territories": {"DE": "Germany"}, …}`` by locale (``download/cldr.py``); a
-    locale that it lacks is a ``StudyError``.
-    """
+    """Yields CLDR's names of territories, languages and currencies by code. The file holds
+    ``{"territories": {"DE": "Germany"}, …}`` by locale (``download/cldr.py``); a locale that it
+    lacks is a ``StudyError``."""
     path = locate(download, lexicon.path or "names.json")
     names = read_json(path)
     for locale in (lexicon.pivot, *lexicon.languages.values()):

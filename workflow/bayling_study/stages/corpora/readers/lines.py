@@ -28,11 +28,8 @@ OPENERS: dict[str, Callable[..., Any]] = {
 
 
 def lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yields number (from 1) and text of every line, without its end and a byte order mark.
-
-    Raises:
-        StudyError: the file is not UTF-8 text, or its compression is damaged.
-    """
+    """Yields number (from 1) and text of every line, without its end and a byte order mark
+    (``StudyError`` if the file is not UTF-8 text, or its compression is damaged)."""
     with opened(path) as stream:
         for number, line in enumerate(iter(lambda: stream.readline(LONGEST), b""), start=1):
             if len(line) == LONGEST:

@@ -12,11 +12,9 @@ class AbsentError(StudyError):
 
 
 def locate(download: Path, path: str) -> Path:
-    """Returns the place of ``path`` in a download (``StudyError`` if it leaves it or is absent).
-
-    An archive's single top folder (``llamafactory-0.9.5/``) may be left out of the path, so that a
-    new version needs no other config.
-    """
+    """Returns the place of ``path`` in a download (``StudyError`` if it leaves it or is absent). An
+    archive's single top folder (``llamafactory-0.9.5/``) may be left out of the path, so that a new
+    version needs no other config."""
     return _found(download, path, lambda base: [base / path] if (base / path).exists() else [])[0]
 
 

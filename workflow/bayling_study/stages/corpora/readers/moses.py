@@ -19,12 +19,9 @@ from bayling_study.stages.corpora.readers.locate import locate
 
 
 def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
-    """Yields the pairs of each language's two files.
-
-    Raises:
-        StudyError: a file is absent, the files differ in length, or a score is no number;
-            found in the rows behind ``max_rows`` too, as a missing line shifts all after it.
-    """
+    """Yields the pairs of each language's two files (``StudyError`` if a file is absent, the files
+    differ in length, or a score is no number; in the rows behind ``max_rows`` too, as a missing
+    line shifts all after it)."""
     for language, upstream in corpus.targets.items():
         first = locate(download, corpus.file(corpus.path, upstream, corpus.upstream_pivot))
         second = locate(download, corpus.file(corpus.path, upstream, upstream))

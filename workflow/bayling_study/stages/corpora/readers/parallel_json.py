@@ -18,10 +18,8 @@ from bayling_study.stages.corpora.readers.odd import OddRow, or_odd
 
 
 def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment | OddRow]:
-    """Yields one segment for each row and configured language.
-
-    A row that has no ``translation``, or lacks a language, is odd.
-    """
+    """Yields one segment for each row and configured language. A row that has no ``translation``,
+    or lacks a language, is odd."""
     path = locate(download, corpus.path)
     for number, row in read_items(path):
         for language, upstream in corpus.targets.items():

@@ -28,10 +28,8 @@ ROLES = {
 
 
 def read(download: Path, corpus: ConversationCorpus) -> Iterator[Draft | OddRow]:
-    """Yields one conversation for each row (``StudyError`` if no turn of any has a known role).
-
-    A row without a list of turns, or in which a turn lacks ``from`` or ``value``, is odd.
-    """
+    """Yields one conversation for each row (``StudyError`` if no turn of any has a known role). A
+    row without a list of turns, or in which a turn lacks ``from`` or ``value``, is odd."""
     roles: set[str] = set()
     clean = strip_html if corpus.strip_html else str
     yield from drafts(download, corpus, partial(_turns, clean=clean, roles=roles))

@@ -19,11 +19,8 @@ from bayling_study.stages.corpora.readers.odd import OddRow, or_odd
 
 
 def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment | OddRow]:
-    """Yields the pairs of each language's file, and rows that have not so many cells as odd.
-
-    Raises:
-        StudyError: the config lacks a column.
-    """
+    """Yields the pairs of each language's file, and rows that have not so many cells as odd
+    (``StudyError`` if the config lacks a column)."""
     for language, upstream in corpus.targets.items():
         path = locate(download, corpus.file(corpus.path, upstream))
         rows = _file(path, corpus, language, _columns(corpus, upstream))

@@ -28,9 +28,8 @@ def cross_lingual(workshop: Workshop, direction: str, rng: Random) -> Instructio
     if segment is None:
         return None
     task, source, answer, word = rng.choice(_tasks(workshop.library, segment))
-    language, user = written(
-        WORDINGS[task], workshop, rng, segment.target, source=source, word=word
-    )
+    texts = {"source": source, "word": word}
+    language, user = written(WORDINGS[task], workshop, rng, segment.target, **texts)
     step = Step("cross-lingual", user, answer, [], segment)
     return instruction_of("cross-lingual", direction, language, [step])
 

@@ -24,13 +24,10 @@ def pivot_draft(workshop: Workshop, direction: str, rng: Random) -> Instruction 
     segment = draw(workshop, direction, "pivot-draft", Library.pivot_text)
     if segment is None:
         return None
-    chosen, user = written(
-        WORDINGS, workshop, rng, segment.target, source=segment.source_text, pivot=PIVOT
-    )
+    names = {"source": segment.source_text, "pivot": PIVOT}
+    chosen, user = written(WORDINGS, workshop, rng, segment.target, **names)
     parts = ((PIVOT, workshop.library.pivot_text(segment)), (segment.target, segment.target_text))
-    answer = "\n".join(
-        LABELS[chosen].format(language=languages.name(code, chosen), text=text)
-        for code, text in parts
-    )
+    named = ((languages.name(code, chosen), text) for code, text in parts)
+    answer = "\n".join(LABELS[chosen].format(language=name, text=text) for name, text in named)
     step = Step("pivot-draft", user, answer, [], segment)
     return instruction_of("pivot-draft", direction, chosen, [step], languages=[PIVOT])

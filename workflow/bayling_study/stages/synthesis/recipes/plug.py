@@ -38,11 +38,8 @@ def plug(workshop: Workshop, direction: str, rng: Random) -> Instruction | None:
         wordings[code][number].format(source=text, language=languages.name(segment.target, code))
         for code, text in ((chosen, source), (PIVOT, pivot))
     )
-    parts = [
-        (INSTRUCTION_LABEL, understood),
-        (label(PIVOT), draft),
-        (label(segment.target), answer),
-    ]
+    labels = INSTRUCTION_LABEL, label(PIVOT), label(segment.target)
+    parts = zip(labels, (understood, draft, answer), strict=True)
     whole = "\n".join(f"{name} {text}" for name, text in parts)
     step = Step("plug", user, whole, [], segment)
     return instruction_of("plug", direction, chosen, [step], languages=[PIVOT])
@@ -58,10 +55,8 @@ def _tasks(library: Library, segment: DirectedPair) -> list[tuple[str, Texts, st
     tasks = [] if from_pivot else [("translate", (source, pivot, pivot), target)]
     asked, drafts, answers = sentences(source), sentences(pivot), sentences(target)
     if len(asked) == len(drafts) == len(answers) > 1:
-        tasks += [
-            ("first", (source, pivot, drafts[0]), answers[0]),
-            ("last", (source, pivot, drafts[-1]), answers[-1]),
-        ]
+        tasks.append(("first", (source, pivot, drafts[0]), answers[0]))
+        tasks.append(("last", (source, pivot, drafts[-1]), answers[-1]))
         if len(answers) == MAX_SENTENCES:
             tasks.append(("continue", (asked[0], drafts[0], drafts[1]), answers[1]))
     return tasks

@@ -69,10 +69,8 @@ def _rewritten(
     task: str,
     demands: Mapping[str, Sequence[str]],
 ) -> TeacherQuestion | None:
-    """Returns the question to the teacher; nothing if the direction has no segment.
-
-    The teacher is told the task; ``demands`` has what the user may write, by language.
-    """
+    """Returns the question to the teacher; nothing if the direction has no segment. The teacher is
+    told the task; ``demands`` has what the user may write, by language."""
     segment = draw(workshop, direction)
     if segment is None:
         return None
@@ -106,9 +104,8 @@ def fault(first: Step, answer: str) -> str:
         ({"type": "changed"}, "unchanged"),
         ({"type": "similar", "text": first.answer, "least": COMMON}, "another text"),
     ]
-    checks += [
-        ({"type": "contains", "text": name}, "a name is lost") for name in kept_names(first.segment)
-    ]
+    names = kept_names(first.segment)
+    checks += [({"type": "contains", "text": name}, "a name is lost") for name in names]
     size = length(answer, "characters") / max(1, length(first.answer, "characters"))
     if not SHORTEST <= size <= LONGEST:
         return "too short or too long"
