@@ -45,10 +45,8 @@ def item_scores(
     groups: Mapping[str, list[str]],
 ) -> list[Score]:
     """Returns one mean an item, in the order of first appearance, then the averages over items.
-
     ``names`` are the suite, the system and the metric; the seed does not depend on the system, so
-    that all are resampled alike. ``groups`` are averages, made if all their items are there.
-    """
+    that all are resampled alike. ``groups`` are averages, made if all their items are there."""
     suite, system, metric = names
     means = _item_means(segments, values, suite, settings)
     empty = {

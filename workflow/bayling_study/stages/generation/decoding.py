@@ -37,9 +37,7 @@ Choice = Callable[[Tensor, Sequence[int]], Tensor]
 @dataclass(frozen=True)
 class AnswerTokens:
     """Ids of an answer's tokens, without the one that ended it; ``tokens`` counts that too.
-
-    ``finish`` is ``stop`` or ``length``.
-    """
+    ``finish`` is ``stop`` or ``length``."""
 
     ids: list[int]
     tokens: int
@@ -53,11 +51,9 @@ def decode(
     stops: list[int],
     seeds: list[random.Random],
 ) -> list[AnswerTokens]:
-    """Returns the answers to a batch of requests with one common limit, in its order.
-
-    ``model`` is in evaluation mode, ``stops`` are the ids that end an answer, ``seeds`` has a
-    generator for each request, used only when sampling. Beams exclude sampling (``StudyError``).
-    """
+    """Returns the answers to a batch of requests with one common limit, in its order. ``model`` is
+    in evaluation mode, ``stops`` are the ids that end an answer, ``seeds`` has a generator for each
+    request, used only when sampling. Beams exclude sampling (``StudyError``)."""
     if how.sample and how.beams > 1:
         raise StudyError("beam search and sampling exclude each other", fix="beams: 1")
     with torch.inference_mode():
@@ -88,10 +84,8 @@ def left_padded(rows: list[list[int]], fill: int, device: Any) -> tuple[Tensor, 
 
 
 def shared_start(rows: list[list[int]]) -> int:
-    """Returns how many tokens all rows begin with, if that is worth a computation of its own.
-
-    Every row keeps a token of its own, for the answer's first token follows it.
-    """
+    """Returns how many tokens all rows begin with, if that is worth a computation of its own. Every
+    row keeps a token of its own, for the answer's first token follows it."""
     if len(rows) < 2:
         return 0
     first, last = min(rows), max(rows)  # all others lie between these two

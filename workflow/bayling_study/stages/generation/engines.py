@@ -27,10 +27,8 @@ Decode = Callable[
 @dataclass(frozen=True)
 class Engine:
     """A checkpoint loaded in ``transformers`` or ``vllm``; ``context`` is its most positions.
-
     ``packages`` are the versions of what decides the answers; ``set_aside`` is what the
-    checkpoint's generation config says of decoding and nothing obeys.
-    """
+    checkpoint's generation config says of decoding and nothing obeys."""
 
     name: str
     format: str
@@ -65,10 +63,8 @@ def load_engine(checkpoint: Path, section: GenerationSection, hows: Iterable[Dec
 
 def choose(section: GenerationSection, kind: str, hows: Iterable[Decoding]) -> str:
     """Returns the engine for a checkpoint's format and decodings (``StudyError`` if it cannot).
-
     ``auto`` takes vllm where it and a GPU are there, the checkpoint is not quantised and no suite
-    asks for beams: vllm's beam search is another one than transformers', which the papers used.
-    """
+    asks for beams: vllm's beam search is another one than transformers', which the papers used."""
     if section.backend == "transformers":
         return "transformers"
     installed = find_spec("vllm") is not None

@@ -12,12 +12,10 @@ from bayling_study.core.rowlog import RowLog
 
 @dataclass(frozen=True)
 class Entry:
-    """One answered turn of the prompt ``id``; its ``text`` is cleaned up as the suite asks.
-
-    ``cut`` of the prompt's tokens were dropped to fit the context. ``reasoning`` is what the system
-    thought before it answered, no part of ``text``; ``whole`` is all that it said, where ``text``
-    is only a part.
-    """
+    """One answered turn of the prompt ``id``; its ``text`` is cleaned up as the suite asks. ``cut``
+    of the prompt's tokens were dropped to fit the context. ``reasoning`` is what the system thought
+    before it answered, no part of ``text``; ``whole`` is all that it said, where ``text`` is only a
+    part."""
 
     id: str
     text: str

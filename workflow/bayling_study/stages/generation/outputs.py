@@ -63,9 +63,7 @@ class Absent:
 @dataclass(frozen=True)
 class SuiteAnswers:
     """All prompts of a suite, with a system's hypotheses to whole items in prompt order.
-
-    ``details`` tell how they were made (decoding, clean-up, counts).
-    """
+    ``details`` tell how they were made (decoding, clean-up, counts)."""
 
     prompts: PromptSet
     hypotheses: list[Hypothesis]
@@ -90,9 +88,7 @@ class System:
 
 def write_outputs(folder: Path, system: System, suites: dict[str, SuiteAnswers]) -> None:
     """Writes the output folder, whole or not at all (``StudyError`` if prompts do not match).
-
-    Nothing there depends on time (the rates are in the run record).
-    """
+    Nothing there depends on time (the rates are in the run record)."""
     with atomic_directory(folder) as scratch:
         summaries = {
             name: _write_suite(scratch, name, suite, system) for name, suite in suites.items()
@@ -136,12 +132,10 @@ def items_of(suite: SuiteAnswers) -> list[str]:
 
 
 def counts(hypotheses: Iterable[Hypothesis]) -> dict[str, int]:
-    """Returns numbers of hypotheses and turns, and of answers that were cut off or are empty.
-
-    Where only what stands behind a label is kept, also of how many answers, and how many of those
-    had text but none behind a label. Where the system thought first, also how often, and how often
-    no answer followed (empty too).
-    """
+    """Returns numbers of hypotheses and turns, and of answers that were cut off or are empty. Where
+    only what stands behind a label is kept, also of how many answers, and how many of those had
+    text but none behind a label. Where the system thought first, also how often, and how often no
+    answer followed (empty too)."""
     rows = list(hypotheses)
     pairs = (zip(row.turns, row.reasoning, strict=True) for row in rows if row.reasoning)
     thought = [turn for some in pairs for turn, why in some if why]

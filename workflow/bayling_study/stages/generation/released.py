@@ -31,10 +31,8 @@ FINISHES = {"stop": "stop", "length": "length"}
 
 @dataclass(frozen=True)
 class Released:
-    """One released answer, found at the file and line ``where``; 0 ``tokens`` are unknown.
-
-    Where the row has them, ``key`` is the prompt's number in its item and ``source`` its text.
-    """
+    """One released answer, found at the file and line ``where``; 0 ``tokens`` are unknown. Where
+    the row has them, ``key`` is the prompt's number in its item and ``source`` its text."""
 
     where: str
     text: str
@@ -45,10 +43,8 @@ class Released:
 
 
 class Reader(NamedTuple):
-    """How the files of one kind of suite are found, by patterns parted by ``|``, and read.
-
-    A ``pattern`` names an item, its target language, a mark of Chinese prompts, who was judged.
-    """
+    """How the files of one kind of suite are found, by patterns parted by ``|``, and read. A
+    ``pattern`` names an item, its target language, a mark of Chinese prompts, who was judged."""
 
     pattern: str
     rows: Callable[[Path], Iterator[Released]]

@@ -35,9 +35,7 @@ TEXT_RULES = 2
 @dataclass
 class Runner:
     """A loaded engine with all that its answers depend on; the study's seed is for sampling.
-
-    ``system_sha256`` is part of the key of the journals, whose folder is ``work``.
-    """
+    ``system_sha256`` is part of the key of the journals, whose folder is ``work``."""
 
     engine: Engine
     template: TemplateName

@@ -59,10 +59,8 @@ def load_vllm(checkpoint: Path, section: GenerationSection) -> Engine:
 
 @dataclass(frozen=True)
 class VllmDecoder:
-    """Decodes batches with a loaded ``LLM``.
-
-    ``end`` is the tokenizer's own end token, the only one that vLLM's beam search knows.
-    """
+    """Decodes batches with a loaded ``LLM``. ``end`` is the tokenizer's own end token, the only one
+    that vLLM's beam search knows."""
 
     model: Any
     end: int

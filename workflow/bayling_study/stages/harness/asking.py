@@ -23,10 +23,8 @@ ChoiceSuite = HarnessSuite | QuestionsSuite | NliSuite
 @dataclass(frozen=True)
 class MarkedAnswer:
     """One answered question, by its prompt's id; ``choice`` is the text of the most likely one.
-
     ``likelihoods`` are the choices' log-probabilities after the question, ``metrics`` the harness's
-    marks (``acc``, ``acc_norm``), 0 or 1; ``cut`` are the tokens missing at its front, at most.
-    """
+    marks (``acc``, ``acc_norm``), 0 or 1; ``cut`` are the tokens missing at its front, at most."""
 
     id: str
     choice: str

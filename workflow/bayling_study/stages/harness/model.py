@@ -45,11 +45,9 @@ class StudyModel(HFLM):  # type: ignore[misc]
     def apply_chat_template(
         self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True
     ) -> str:
-        """Returns a chat in the system's template, up to where its answer begins.
-
-        The harness appends a choice to it and tokenises the whole, so the string keeps where spans
-        end and which are special. A message with a code point that says so is a ``StudyError``.
-        """
+        """Returns a chat in the system's template, up to where its answer begins. The harness
+        appends a choice to it and tokenises the whole, so the string keeps where spans end and
+        which are special. A message with a code point that says so is a ``StudyError``."""
         messages: list[templates.Message] = [
             {"role": turn["role"], "content": turn["content"]} for turn in chat_history
         ]
@@ -105,11 +103,9 @@ class StudyModel(HFLM):  # type: ignore[misc]
 
 
 def batches(requests: list[Continuation], batch_tokens: int, max_batch: int) -> Iterator[list[int]]:
-    """Yields numbers of requests to score together, longest first.
-
-    Choices of one token that share their context are one row of the model's input, as the harness
-    reads them. A batch has one row, or up to ``max_batch`` with ``batch_tokens``, padding included.
-    """
+    """Yields numbers of requests to score together, longest first. Choices of one token that share
+    their context are one row of the model's input, as the harness reads them. A batch has one row,
+    or up to ``max_batch`` with ``batch_tokens``, padding included."""
     order = sorted(range(len(requests)), key=lambda n: (-len(_row(requests[n])), _row(requests[n])))
     batch: list[int] = []
     rows: set[tuple[int, ...]] = set()

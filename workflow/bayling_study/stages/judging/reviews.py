@@ -59,11 +59,9 @@ def ask(
     endpoint: Endpoint, pairs: Sequence[PairwisePrompt], how: Decoding, attempts: int, seed: int
 ) -> list[Review]:
     """Returns a review of every pair, in their order (``StudyError`` if the server failed or the
-    budget is spent; reviews so far are kept).
-
-    The first try follows ``how``. Asking a deterministic judge the same again would bring the same
-    again, so later tries sample at ``how.temperature``.
-    """
+    budget is spent; reviews so far are kept). The first try follows ``how``. Asking a deterministic
+    judge the same again would bring the same again, so later tries sample at
+    ``how.temperature``."""
     reviews: dict[PairwisePrompt, Review] = {}
     waiting = list(pairs)
     for attempt in range(attempts):

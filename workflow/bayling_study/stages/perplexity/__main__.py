@@ -63,10 +63,8 @@ def main() -> None:
 def measure(
     config: StudyConfig, system: str, prompts: list[Prompt], options: argparse.Namespace
 ) -> dict[str, Any]:
-    """Loads one model after the other and compares what they think of the same tokens.
-
-    Checkpoints that cannot be loaded, and tokenizers that differ, are a ``StudyError``.
-    """
+    """Loads one model after the other and compares what they think of the same tokens. Checkpoints
+    that cannot be loaded, and tokenizers that differ, are a ``StudyError``."""
     conversations, base = _opinions(config, system, prompts, options.base_checkpoint)
     gc.collect()  # the first model goes before the second comes
     same, export = _opinions(config, system, prompts, options.checkpoint)

@@ -30,12 +30,10 @@ def rows_of(path: Path, split: str, directions: Iterable[str]) -> list[dict[str,
 def first_rows(
     path: Path, split: str, directions: Iterable[str], limit: int
 ) -> list[dict[str, Any]]:
-    """Returns the rows that give each direction its first segments, in the file's order.
-
-    A direction without rows of its own is joined over the pivot: it gets the first
-    rows of its source language whose pivot text the target language has too, and
-    the rows of the target language with those texts. ``limit`` counts segments per direction.
-    """
+    """Returns the rows that give each direction its first segments, in the file's order. A
+    direction without rows of its own is joined over the pivot: it gets the first rows of its source
+    language whose pivot text the target language has too, and the rows of the target language with
+    those texts. ``limit`` counts segments per direction."""
     wanted = list(directions)
     kept = _direct(path, split, wanted, limit)
     found = {frozenset((row["lang_a"], row["lang_b"])) for row in kept.values()}

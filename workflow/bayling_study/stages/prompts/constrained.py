@@ -18,11 +18,9 @@ FOLDER = Path("data/constrained_translation")
 
 
 def build(name: str, suite: ConstrainedSuite, context: PromptContext) -> list[Prompt]:
-    """Returns one prompt per row, direction by direction.
-
-    ``meta`` holds ``constraints``, the fragments in the file's order, and ``source_text``. A
-    direction without a file is skipped with a message, a malformed row refused (``StudyError``).
-    """
+    """Returns one prompt per row, direction by direction. ``meta`` holds ``constraints``, the
+    fragments in the file's order, and ``source_text``. A direction without a file is skipped with a
+    message, a malformed row refused (``StudyError``)."""
     folder = context.files_of(suite.source) / FOLDER
     prompts: list[Prompt] = []
     for direction in suite.directions:

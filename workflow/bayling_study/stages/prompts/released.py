@@ -62,11 +62,9 @@ def chosen(size: int, limit: int | None, seed: int, suite: str, item: str) -> li
 
 
 def limited(prompts: list[Prompt], limit: int | None, seed: int) -> list[Prompt]:
-    """Returns at most so many prompts of each item, drawn with the seed, in their order.
-
-    Those of an item that is cut say in ``meta.of`` how many it has, by which released outputs
-    of the whole item are still told from others.
-    """
+    """Returns at most so many prompts of each item, drawn with the seed, in their order. Those of
+    an item that is cut say in ``meta.of`` how many it has, by which released outputs of the whole
+    item are still told from others."""
     kept: list[Prompt] = []
     for item, found in by_item(prompts).items():
         places = chosen(len(found), limit, seed, found[0].suite, item)

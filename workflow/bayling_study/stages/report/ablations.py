@@ -70,10 +70,8 @@ def _parameters(checkpoint: Path) -> float | None:
 
 
 def means_of(study: Study, systems: Sequence[str]) -> dict[Means, dict[str, float]]:
-    """Returns (suite, headline metric) to the plain mean over items of each system.
-
-    Where items are directions, averages among them do not count twice.
-    """
+    """Returns (suite, headline metric) to the plain mean over items of each system. Where items are
+    directions, averages among them do not count twice."""
     result: dict[Means, dict[str, float]] = {}
     for suite, every in study.by_suite.items():
         scores = [score for score in every if score.system in systems]
@@ -88,11 +86,9 @@ def means_of(study: Study, systems: Sequence[str]) -> dict[Means, dict[str, floa
 
 
 def is_average(score: Score) -> bool:
-    """Tells whether a score is over several items, with the resamples of them all.
-
-    An average says so itself: a plain mean by its signature, pooled items by their note
-    (``scoring.aggregates``).
-    """
+    """Tells whether a score is over several items, with the resamples of them all. An average says
+    so itself: a plain mean by its signature, pooled items by their note
+    (``scoring.aggregates``)."""
     whole = score.signature.startswith(MEAN) or score.note.endswith(POOL)
     return whole and score.low is not None and "." not in score.item
 

@@ -20,11 +20,9 @@ Values = dict[str, list[Any]]
 
 
 def segment_values(study: Study, suite: str, prompts: Sequence[Prompt]) -> dict[str, Values]:
-    """Returns the segment scores of a suite by metric, the headline metrics first.
-
-    A metric that scoring has by turn (``chrf2.turn-2``) gets a list for each prompt. Other parts
-    of metrics are left out, and so is what is neither better nor worse. Values have one decimal.
-    """
+    """Returns the segment scores of a suite by metric, the headline metrics first. A metric that
+    scoring has by turn (``chrf2.turn-2``) gets a list for each prompt. Other parts of metrics are
+    left out, and so is what is neither better nor worse. Values have one decimal."""
     files = {name: study.segment_files(name, suite) for name in study.config.systems}
     found = {name: read_segment_scores(paths) for name, paths in files.items() if paths}
     known = {prompt.id for prompt in prompts}  # a judge's reviews have ids of their own

@@ -17,11 +17,9 @@ SHORT, LONG = 16, 60
 
 
 class Cell(NamedTuple):
-    """One table cell: its text, and how that is shown.
-
-    ``detail`` is smaller text below it, such as an interval; ``link`` a file relative to the
-    report; ``hint`` is shown when the pointer rests on the cell. The best of a row is ``strong``.
-    """
+    """One table cell: its text, and how that is shown. ``detail`` is smaller text below it, such as
+    an interval; ``link`` a file relative to the report; ``hint`` is shown when the pointer rests on
+    the cell. The best of a row is ``strong``."""
 
     text: str
     detail: str = ""
@@ -42,11 +40,9 @@ class Cell(NamedTuple):
 
 @dataclass
 class Table:
-    """A named table; ``name`` is also its files' name.
-
-    ``groups`` is a second heading above ``columns``: (title, number of columns); ``about`` says
-    what a metric is that the title, a heading or a cell names.
-    """
+    """A named table; ``name`` is also its files' name. ``groups`` is a second heading above
+    ``columns``: (title, number of columns); ``about`` says what a metric is that the title, a
+    heading or a cell names."""
 
     name: str
     title: str
@@ -143,11 +139,9 @@ class MarkedText(NamedTuple):
 
 @dataclass(frozen=True)
 class SampleTurn:
-    """What the user said, what was expected, and (system, answer) of every system.
-
-    ``reasons`` say by system whether the turn's demand is met: pairs of whether it holds, none
-    where nobody looked, and what.
-    """
+    """What the user said, what was expected, and (system, answer) of every system. ``reasons`` say
+    by system whether the turn's demand is met: pairs of whether it holds, none where nobody looked,
+    and what."""
 
     user: str
     reference: str
@@ -164,11 +158,9 @@ class Sample(NamedTuple):
 
 @dataclass
 class PageSection:
-    """A chapter of the page.
-
-    ``more`` holds tables that open on demand, by title; ``masks`` hold examples in groups, by the
-    title of the whole and of the group. In a mask, supervised text is marked.
-    """
+    """A chapter of the page. ``more`` holds tables that open on demand, by title; ``masks`` hold
+    examples in groups, by the title of the whole and of the group. In a mask, supervised text is
+    marked."""
 
     name: str
     title: str

@@ -131,10 +131,8 @@ def zeros(study: Study) -> Iterator[Caution]:
 
 
 def unasked(study: Study) -> Iterator[Caution]:
-    """Warns, pivot by pivot, of the suites of one task per language that lack it.
-
-    Okapi's HellaSwag has no Chinese in the harness, for one: its average says nothing of a pivot.
-    """
+    """Warns, pivot by pivot, of the suites of one task per language that lack it. Okapi's HellaSwag
+    has no Chinese in the harness, for one: its average says nothing of a pivot."""
     suites = study.config.suites
     asked = {name: set(s.languages) for name, s in suites.items() if isinstance(s, QuestionsSuite)}
     for name in (name for name, suite in suites.items() if isinstance(suite, HarnessSuite)):

@@ -45,10 +45,8 @@ def pivots_of(directions: Sequence[str]) -> list[str]:
 
 
 def place_of(direction: str, pivots: Sequence[str]) -> tuple[str, str] | None:
-    """Returns (row, way) of a direction: its other language and ``→en`` or ``en→``.
-
-    A direction without a pivot has no place.
-    """
+    """Returns (row, way) of a direction: its other language and ``→en`` or ``en→``. A direction
+    without a pivot has no place."""
     source, _, target = direction.partition("-")
     for pivot in pivots:
         if target == pivot:
@@ -59,10 +57,8 @@ def place_of(direction: str, pivots: Sequence[str]) -> tuple[str, str] | None:
 
 
 def heat_map(scores: Sequence[Score], systems: Sequence[str]) -> str:
-    """Draws one metric on a suite's directions; the systems are columns of each way.
-
-    Items that are no directions of a pivot are left out.
-    """
+    """Draws one metric on a suite's directions; the systems are columns of each way. Items that are
+    no directions of a pivot are left out."""
     wanted = directions_of(score.item for score in scores)
     pivots = pivots_of(wanted)
     cells: Cells = {}

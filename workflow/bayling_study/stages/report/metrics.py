@@ -42,12 +42,10 @@ def by_system(scores: Iterable[Score], key: Callable[[Score], Key]) -> dict[Key,
 def score_row(
     study: Study, scores: dict[str, Score], systems: Iterable[str], decimals: int = 2
 ) -> list[Cell]:
-    """Returns the cells of one item and metric, one per system.
-
-    The best value is bold where tests tell it from every other one of the row; a mark
-    tells where the paired tests found a difference from the baseline. A system without a
-    score gets a dash; values and intervals have ``decimals``.
-    """
+    """Returns the cells of one item and metric, one per system. The best value is bold where tests
+    tell it from every other one of the row; a mark tells where the paired tests found a difference
+    from the baseline. A system without a score gets a dash; values and intervals have
+    ``decimals``."""
     better = {meaning(score.metric).better for score in scores.values()}
     order = sorted(scores, key=lambda name: scores[name].value, reverse="lower" not in better)
     apart = bool(order) and study.significance.apart(scores[order[0]], scores)
@@ -62,10 +60,8 @@ def score_row(
 
 
 def _cell(study: Study, score: Score, decimals: int, best: bool, whole: int) -> Cell:
-    """Returns a score's cell: value and mark, interval below, link to its file.
-
-    Where the paired test had fewer segments than the item, their number is below, too.
-    """
+    """Returns a score's cell: value and mark, interval below, link to its file. Where the paired
+    test had fewer segments than the item, their number is below, too."""
     test = study.significance.between(score)
     shared = test["n"] if test and counted(score.metric) == "segments" else whole
     fewer = f"tested on {shared:,} of {whole:,} segments" if shared < whole else ""

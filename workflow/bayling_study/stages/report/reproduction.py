@@ -16,10 +16,8 @@ COLUMNS = ["item", "system", "metric", "published", "ours", "interval", "verdict
 
 
 def verdict_section(study: Study, verdicts: Iterable[Verdict]) -> PageSection:
-    """Returns the verdicts on published values: counts, then a folded table a suite.
-
-    Scores that nobody published stay in ``verdicts.tsv`` only.
-    """
+    """Returns the verdicts on published values: counts, then a folded table a suite. Scores that
+    nobody published stay in ``verdicts.tsv`` only."""
     section = PageSection("verdicts", "Against the published values")
     judged = [row for row in verdicts if row.published is not None]
     if not judged:
@@ -64,10 +62,8 @@ def _row(study: Study, known: Published, verdict: Verdict) -> list[Cell]:
 
 
 def summary_table(study: Study, verdicts: Iterable[Verdict]) -> Table:
-    """Returns what ``make study`` prints: the headline metrics, one system a column.
-
-    A study of published outputs only has its verdicts for a result: it gets their counts by suite.
-    """
+    """Returns what ``make study`` prints: the headline metrics, one system a column. A study of
+    published outputs only has its verdicts for a result: it gets their counts by suite."""
     judged = [row for row in verdicts if row.published is not None]
     if study.published_only and judged:
         return verdict_counts(judged, "suite")

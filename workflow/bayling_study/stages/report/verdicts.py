@@ -87,9 +87,7 @@ def verdicts(
     scores: Iterable[Score], published: Iterable[Published], context: VerdictContext
 ) -> list[Verdict]:
     """Returns a verdict for each published value of the study's systems, then for each other score.
-
-    Published values of systems that the study does not have are left out.
-    """
+    Published values of systems that the study does not have are left out."""
     every = [*scores]
     every += ratio_scores(every)
     found = {(score.suite, score.item, score.system, score.metric): score for score in every}
@@ -102,9 +100,7 @@ def verdicts(
 
 def ratio_scores(scores: Iterable[Score]) -> list[Score]:
     """Returns COMET of each system relative to GPT-4's, in per cent: a direction and the mean.
-
-    BayLing's headline "95 % of GPT-4" is the mean over the four directions of the training.
-    """
+    BayLing's headline "95 % of GPT-4" is the mean over the four directions of the training."""
     comet = {(s.suite, s.system, s.item): s for s in scores if s.metric == "comet"}
     results: list[Score] = []
     for suite, system in dict.fromkeys((suite, system) for suite, system, _ in comet):
@@ -172,10 +168,8 @@ def _missing(known: Published, context: VerdictContext) -> str:
 def write_verdicts(
     path: Path, scores: Iterable[Score], published: Iterable[Published], study: Study
 ) -> list[Verdict]:
-    """Judges a study's scores by a table of published values and writes ``verdicts.tsv``.
-
-    The file is UTF-8 without quoting.
-    """
+    """Judges a study's scores by a table of published values and writes ``verdicts.tsv``. The file
+    is UTF-8 without quoting."""
     config = study.config
     kinds = {name: system.kind for name, system in config.systems.items()}
     absent = {

@@ -37,12 +37,10 @@ def score_suite(
     plan: Resampling,
     groups: Mapping[str, list[str]],
 ) -> tuple[list[Score], list[dict[str, Any]]]:
-    """Scores a system's answers to the items of one suite that it has.
-
-    ``groups`` are averages with their items (``aggregates.mean_groups``). Returns the scores of all
-    items and aggregates, and a row ``{id, metric, value}`` for each metric that a segment has
-    alone. A ``StudyError`` names the file and the segment of an answer that cannot be scored.
-    """
+    """Scores a system's answers to the items of one suite that it has. ``groups`` are averages with
+    their items (``aggregates.mean_groups``). Returns the scores of all items and aggregates, and a
+    row ``{id, metric, value}`` for each metric that a segment has alone. A ``StudyError`` names the
+    file and the segment of an answer that cannot be scored."""
     scores: list[Score] = []
     rows: list[dict[str, Any]] = []
     measured: dict[str, dict[str, Resampled]] = {}

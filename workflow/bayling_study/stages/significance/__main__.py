@@ -90,11 +90,9 @@ def compare_suite(
     shown: Shown,
 ) -> list[dict[str, Any]]:
     """Tests the pairs of systems that are shown on every item of a suite, and on averages.
-
     ``answered`` are each system's items, ``extra`` its further segment scores (COMET). ``groups``
     are averages with their items; one is compared where all its items are. ``shown`` has the pairs
-    to compare and how they are corrected; with ``plan`` each item gets a seed of its own.
-    """
+    to compare and how they are corrected; with ``plan`` each item gets a seed of its own."""
     items: dict[str, dict[str, Answers]] = {}
     for system, answers in ((name, one) for name, every in answered.items() for one in every):
         items.setdefault(answers.item, {})[system] = answers

@@ -37,10 +37,8 @@ Key = tuple[str, str]
 @dataclass(frozen=True)
 class PairTest:
     """Two systems on one item and metric, with their ``values`` on all its ``n`` segments.
-
     ``resamples`` are the differences of the two (first minus second) on each resampled test set,
-    NaN where one has nothing to divide by; ``exchanges`` those after each random exchange.
-    """
+    NaN where one has nothing to divide by; ``exchanges`` those after each random exchange."""
 
     metric: str
     signature: str
