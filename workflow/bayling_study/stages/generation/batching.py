@@ -6,11 +6,10 @@ first real token, and all rows of a batch have the same answer limit.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class PromptTokens:
+class PromptTokens(NamedTuple):
     """An answer to be generated of at most ``limit`` tokens, to the conversation of these ``ids``.
     ``cut`` tokens were dropped from the start of the prompt ``id`` to fit the context."""
 

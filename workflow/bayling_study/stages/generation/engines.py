@@ -1,11 +1,11 @@
 """Engines, which take token ids and give token ids, and which of them runs a checkpoint."""
 
-import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import torch
@@ -18,9 +18,7 @@ from bayling_study.shared.models import checkpoint_format, load
 from bayling_study.stages.generation.batching import PromptTokens
 from bayling_study.stages.generation.decoding import AnswerTokens, decode
 
-Decode = Callable[
-    [list[PromptTokens], Decoding, list[int], list[random.Random]], list[AnswerTokens]
-]
+Decode = Callable[[list[PromptTokens], Decoding, list[int], list[Random]], list[AnswerTokens]]
 """Answers a batch of requests with one common limit, in its order; see ``decoding.decode``."""
 
 
@@ -48,17 +46,10 @@ def load_engine(checkpoint: Path, section: GenerationSection, hows: Iterable[Dec
 
         return load_vllm(checkpoint, section)
     loaded = load(checkpoint, section)
-    return Engine(
-        name="transformers",
-        format=loaded.format,
-        tokenizer=loaded.tokenizer,
-        context=loaded.context,
-        decode=partial(decode, loaded.model),
-        batch_tokens=section.batch_tokens,
-        max_batch=section.max_batch,
-        packages={"transformers": transformers.__version__},
-        set_aside=loaded.set_aside,
-    )
+    made = loaded.format, loaded.tokenizer, loaded.context, partial(decode, loaded.model)
+    packages = {"transformers": transformers.__version__}
+    limits = section.batch_tokens, section.max_batch
+    return Engine("transformers", *made, *limits, packages, loaded.set_aside)
 
 
 def choose(section: GenerationSection, kind: str, hows: Iterable[Decoding]) -> str:

@@ -16,11 +16,8 @@ from bayling_study.stages.generation.released import READERS, Released, configur
 
 
 def convert(system: PublishedSystem, root: Path, suite: Suite, prompts: PromptSet) -> SuiteAnswers:
-    """Returns a published system's answers to one suite; ``root`` has the release's files.
-
-    Raises:
-        StudyError: a file does not match its prompts line by line; names file and line.
-    """
+    """Returns a published system's answers to one suite; ``root`` has the release's files
+    (``StudyError`` names the line of a file that does not match its prompts line by line)."""
     folders = {str(k): at.replace("{suite}", prompts.suite) for k, at in system.folders.items()}
     hypotheses: list[Hypothesis] = []
     absent: list[Absent] = []
@@ -48,11 +45,8 @@ def _outputs(folders: Mapping[str, str], root: Path, suite: Suite, item: str) ->
 
 
 def align(prompts: list[Prompt], rows: list[Released], path: Path) -> list[Hypothesis]:
-    """Pairs an item's prompts with its released answers, by number or else by line.
-
-    Raises:
-        StudyError: a line is missing, extra or repeated, or belongs to another prompt.
-    """
+    """Pairs an item's prompts with its released answers, by number or else by line (``StudyError``
+    if a line is missing, extra or repeated, or belongs to another prompt)."""
     size = prompts[0].meta.get("of", len(prompts))  # of a suite with a limit, of all its item
     if rows[0].key is not None:
         rows = _by_key(prompts, rows, path)
