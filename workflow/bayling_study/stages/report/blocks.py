@@ -6,7 +6,8 @@ A table knows how it looks as TSV, as LaTeX and as HTML cells; the page template
 import csv
 import io
 import re
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import InitVar, dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,18 +41,22 @@ class Cell(NamedTuple):
 
 @dataclass
 class Table:
-    """A named table; ``name`` is also its files' name. ``groups`` is a second heading above
-    ``columns``: (title, number of columns); ``about`` says what a metric is that the title, a
-    heading or a cell names."""
+    """A named table; ``name`` is also its files' name. In the ``body`` cells stay as they are, all
+    else becomes their text. ``groups`` is a second heading above ``columns``: (title, number of
+    columns); ``about`` says what a metric is that the title, a heading or a cell names."""
 
     name: str
     title: str
     columns: list[str]
-    rows: list[list[Cell]]
+    body: InitVar[Iterable[Iterable[object]]]
     note: str = ""
     figures: "list[Figure]" = field(default_factory=list)
     groups: list[tuple[str, int]] = field(default_factory=list)
     about: dict[str, str] = field(default_factory=dict)
+    rows: list[list[Cell]] = field(init=False)
+
+    def __post_init__(self, body: Iterable[Iterable[object]]) -> None:
+        self.rows = [[c if isinstance(c, Cell) else Cell(str(c)) for c in row] for row in body]
 
     @property
     def headings(self) -> list[str]:
@@ -185,13 +190,8 @@ class PageSection:
     @property
     def empty(self) -> bool:
         """Whether there is nothing to show."""
-        shown = (self.text, self.facts, self.all_tables, self.figures)
-        return not any((*shown, self.samples, self.masks))
-
-
-def table_row(*values: object) -> list[Cell]:
-    """Returns a table's row: cells stay as they are, all else becomes their text."""
-    return [value if isinstance(value, Cell) else Cell(str(value)) for value in values]
+        shown = (self.text, self.facts, self.all_tables, self.figures, self.samples, self.masks)
+        return not any(shown)
 
 
 def number(value: float | int | None, decimals: int = 0, unit: str = "") -> Cell:

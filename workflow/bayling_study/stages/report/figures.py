@@ -192,10 +192,8 @@ def strip(rows: dict[str, list[float]], label: str) -> str:
     with pyplot.rc_context(STYLE):
         figure, axes = pyplot.subplots(figsize=(7.2, 0.8 + 0.26 * len(rows)))
         for place, values in enumerate(rows.values()):
-            axes.plot(
-                values, [place] * len(values), "o", color=PALETTE[0], alpha=0.45,
-                markersize=5, markeredgewidth=0,
-            )  # fmt: skip
+            look = {"color": PALETTE[0], "alpha": 0.45, "markersize": 5, "markeredgewidth": 0}
+            axes.plot(values, [place] * len(values), "o", **look)
         axes.set_yticks(range(len(rows)), list(rows))
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.set_xlim(left=0)

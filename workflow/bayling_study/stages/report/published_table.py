@@ -48,11 +48,7 @@ class Published(NamedTuple):
 
 
 def read_published(path: Path) -> list[Published]:
-    """Reads the table.
-
-    Raises:
-        StudyError: a row is malformed or repeats another one; names file and line.
-    """
+    """Reads the table (``StudyError`` names the line of a row that is malformed or a repeat)."""
     rows: dict[tuple[ScoreKey, str], Published] = {}
     for where, cells in read_table(path, COLUMNS):
         row = _parse(cells, where)

@@ -12,13 +12,12 @@ verdict too, and the reason says what they are.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
 
 from bayling_study.core.files import write_text
-from bayling_study.core.records import Score
+from bayling_study.core.records import ROUNDING, Score
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.published_table import Published, ScoreKey, whole_sizes
 
@@ -42,9 +41,6 @@ REMARKS = {
     "recomputed": "a value this project recomputed, not the paper's",
     "recalled": "a quoted value from memory",
 }
-ROUNDING = 1e-9
-"""Slack for values that lie on a rounding boundary in binary."""
-
 RATIO_SYSTEM, RATIO_METRIC = "gpt-4", "comet-ratio-gpt-4"
 RATIO_ITEM, RATIO_DIRECTIONS = "four-directions", ("zh-en", "en-zh", "de-en", "en-de")
 
@@ -71,15 +67,14 @@ class Verdict(NamedTuple):
         return [*self.key, *printed, *ours, self.verdict, self.reason]
 
 
-@dataclass(frozen=True)
-class VerdictContext:
+class VerdictContext(NamedTuple):
     """What explains a missing score: the systems' kinds, the suites, and why items are absent."""
 
     systems: Mapping[str, str]
     suites: Iterable[str]
     absent: Mapping[tuple[str, str, str], str]
     """(suite, item, system) to the reason why there are no outputs."""
-    sizes: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    sizes: Mapping[tuple[str, str], int] = {}
     """(suite, item) to the segments of the whole test set, where that is known."""
 
 
