@@ -1,7 +1,7 @@
 """Means of items and of averages over items, with intervals."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,7 @@ from bayling_study.stages.comet.settings import CometSettings
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class ItemMean:
+class ItemMean(NamedTuple):
     """The mean score of an item on all its ``n`` segments, of which some hypotheses are ``empty``,
     and on each resampled test set; ``form`` is its signature's mark where a text was not in NFC."""
 
@@ -49,9 +48,7 @@ def item_scores(
     that all are resampled alike. ``groups`` are averages, made if all their items are there."""
     suite, system, metric = names
     means = _item_means(segments, values, suite, settings)
-    empty = {
-        item: f"{found.empty} empty hypotheses" for item, found in means.items() if found.empty
-    }
+    empty = {item: f"{one.empty} empty hypotheses" for item, one in means.items() if one.empty}
     rows = [(item, found, signature, empty.get(item, "")) for item, found in means.items()]
     for name, items in groups.items():
         if means.keys() >= {*items}:

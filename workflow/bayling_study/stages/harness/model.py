@@ -88,15 +88,13 @@ class StudyModel(HFLM):  # type: ignore[misc]
         """Scores continuations batch by batch; the results are in the order of the requests."""
         answers: dict[int, tuple[float, bool]] = {}
         most = self.max_length + 1  # the last token is only predicted
-        self.cut |= {
-            r[0]: len(r[1]) + len(r[2]) - most for r in requests if len(r[1]) + len(r[2]) > most
-        }
+        sizes = ((texts, len(asked) + len(choice)) for texts, asked, choice in requests)
+        self.cut |= {texts: size - most for texts, size in sizes if size > most}
         with Progress(self.task, len(requests), "choices") as progress:
             for batch in batches(requests, self._limits.batch_tokens, self._limits.max_batch):
                 self.batch_size_per_gpu = len(batch)
-                found = super()._loglikelihood_tokens(
-                    [requests[number] for number in batch], disable_tqdm=True
-                )
+                own = [requests[number] for number in batch]
+                found = super()._loglikelihood_tokens(own, disable_tqdm=True)
                 answers.update(zip(batch, found, strict=True))
                 progress.update(len(batch))
         return [answers[number] for number in range(len(requests))]
