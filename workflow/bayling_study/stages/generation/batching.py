@@ -21,9 +21,8 @@ class PromptTokens(NamedTuple):
 
 def fit_context(name: str, ids: list[int], max_new: int, context: int) -> PromptTokens:
     """Returns the request for a prompt, made to fit into the model's context. An answer may use
-    what the prompt leaves of the context; half of ``max_new`` (or of the context) is kept for it: a
-    longer prompt loses tokens at its start, where FastChat, which the authors' scripts build on,
-    cuts too."""
+    what the prompt leaves of it, and half of ``max_new`` (or of the context) in any case: a longer
+    prompt loses tokens at its start, as in FastChat, which the authors' scripts build on."""
     reserved = max(1, min(max_new, context) // 2)
     cut = max(0, len(ids) + reserved - context)
     kept = ids[cut:]
@@ -33,9 +32,8 @@ def fit_context(name: str, ids: list[int], max_new: int, context: int) -> Prompt
 def plan(
     requests: Iterable[PromptTokens], batch_tokens: int, max_batch: int, beams: int = 1
 ) -> Iterator[list[PromptTokens]]:
-    """Yields batches, longest prompts first, of at most ``max_batch`` requests. A batch holds up to
-    ``batch_tokens``: requests × beams × (longest prompt + limit). One request alone is always
-    allowed."""
+    """Yields batches, longest prompts first, of at most ``max_batch`` requests and ``batch_tokens``
+    (requests × beams × (longest prompt + limit)). One request alone is always allowed."""
     batch: list[PromptTokens] = []
     for request in sorted(requests, key=lambda r: (-r.limit, -len(r.ids), r.id)):
         width = (len(batch[0].ids) if batch else len(request.ids)) + request.limit

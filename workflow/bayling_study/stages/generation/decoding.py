@@ -167,14 +167,9 @@ def _beam_search(
 ) -> list[list[int]]:
     """Transformers' beam search with its defaults: length penalty 1, no early stopping."""
     ids, mask = left_padded([request.ids for request in batch], stops[0], model.device)
-    search = {
-        "num_beams": beams,
-        "do_sample": False,
-        "length_penalty": 1.0,
-        "early_stopping": False,
-    }
+    rules = {"num_beams": beams, "do_sample": False, "length_penalty": 1.0, "early_stopping": False}
     ends = {"max_new_tokens": batch[0].limit, "eos_token_id": stops, "pad_token_id": stops[0]}
-    config = GenerationConfig(**search, **ends)
+    config = GenerationConfig(**rules, **ends)
     output = model.generate(input_ids=ids, attention_mask=mask, generation_config=config)
     answers: list[list[int]] = output[:, ids.shape[1] :].tolist()
     return answers

@@ -12,9 +12,8 @@ from bayling_study.core.rowlog import RowLog
 
 class Entry(NamedTuple):
     """One answered turn of the prompt ``id``; its ``text`` is cleaned up as the suite asks. ``cut``
-    of the prompt's tokens were dropped to fit the context. ``reasoning`` is what the system thought
-    before it answered, no part of ``text``; ``whole`` is all that it said, where ``text`` is only a
-    part."""
+    of the prompt's tokens were dropped to fit the context. ``reasoning``, no part of ``text``, is
+    what was thought before the answer; ``whole`` all that was said, where ``text`` is a part."""
 
     id: str
     text: str

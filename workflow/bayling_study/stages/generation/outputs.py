@@ -21,7 +21,6 @@ from bayling_study.core import records
 from bayling_study.core.files import atomic_directory, sha256_file, sha256_json, write_json
 from bayling_study.core.records import Hypothesis, Prompt
 
-SYSTEM_FILE = "system.json"
 HASH_DIGITS = 16
 """Length of ``provenance``: 64 bits tell the systems of a study apart."""
 
@@ -38,10 +37,6 @@ class PromptSet(NamedTuple):
         """Reads ``FOLDER/SUITE.jsonl``."""
         path = folder / f"{suite}.jsonl"
         return cls(suite, records.read_prompts(path), sha256_file(path))
-
-    def by_item(self, expected: Iterable[str]) -> dict[str, list[Prompt]]:
-        """Returns the prompts by item; an expected item without prompts has an empty list."""
-        return {item: [] for item in expected} | records.by_item(self.prompts)
 
 
 class Absent(NamedTuple):
@@ -89,7 +84,7 @@ def write_outputs(folder: Path, system: System, suites: dict[str, SuiteAnswers])
             "absent": [row._asdict() for suite in suites.values() for row in suite.absent],
             "suites": {n: _write_suite(scratch, n, suite, system) for n, suite in suites.items()},
         }
-        write_json(scratch / SYSTEM_FILE, found)
+        write_json(scratch / "system.json", found)
 
 
 def _write_suite(folder: Path, name: str, suite: SuiteAnswers, system: System) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from bayling_study.config.suites import Suite
 from bayling_study.config.systems import PublishedSystem
 from bayling_study.core.errors import StudyError
-from bayling_study.core.records import Hypothesis, Prompt
+from bayling_study.core.records import Hypothesis, Prompt, by_item
 from bayling_study.stages.generation.outputs import Absent, PromptSet, SuiteAnswers
 from bayling_study.stages.generation.released import READERS, Released, configured_items, find, read
 
@@ -21,14 +21,15 @@ def convert(system: PublishedSystem, root: Path, suite: Suite, prompts: PromptSe
     folders = {str(k): at.replace("{suite}", prompts.suite) for k, at in system.folders.items()}
     hypotheses: list[Hypothesis] = []
     absent: list[Absent] = []
-    for item, item_prompts in prompts.by_item(configured_items(suite)).items():
+    asked = by_item(prompts.prompts)
+    for item in dict.fromkeys([*configured_items(suite), *asked]):
         found = _outputs(folders, root, suite, item)
         if isinstance(found, str):
             absent.append(Absent(prompts.suite, item, found))
-        elif not item_prompts:
+        elif item not in asked:
             absent.append(Absent(prompts.suite, item, "the source of the test set lacks it"))
         else:
-            hypotheses += align(item_prompts, read(suite.kind, found), found)
+            hypotheses += align(asked[item], read(suite.kind, found), found)
     details = {"decoding": None, "clean_up": "none (as released)"}
     return SuiteAnswers(prompts, hypotheses, details, absent)
 

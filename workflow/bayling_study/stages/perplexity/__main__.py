@@ -40,9 +40,8 @@ def main() -> None:
     options = COMMAND_LINE.parse_args()
     config = load_settings(options.settings, "perplexity", "generation", "scoring", "systems")
     system = look_up_kind(Int8System, "int8 system", options.system, config.systems, "--system")
-    with run_record(
-        options.record, "perplexity", options.system, config.study.name, options.code
-    ) as run:
+    study = config.study.name
+    with run_record(options.record, "perplexity", options.system, study, options.code) as run:
         limit = config.perplexity.conversations
         run.parameters({"conversations": limit, "precision": config.generation.precision})
         run.input("base", options.base_checkpoint)

@@ -54,10 +54,8 @@ def _batches(
     start = 0
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(BATCH_ROWS):
-            mask = pc.and_(
-                pc.equal(batch["split"], split),
-                pc.is_in(batch["lang_b"], pa.array(sorted(languages), pa.string())),
-            )
+            asked = pc.is_in(batch["lang_b"], pa.array(sorted(languages), pa.string()))
+            mask = pc.and_(pc.equal(batch["split"], split), asked)
             numbers = np.flatnonzero(mask.to_numpy(zero_copy_only=False)) + start
             start += len(batch)
             if len(numbers):

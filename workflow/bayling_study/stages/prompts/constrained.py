@@ -35,11 +35,8 @@ def build(name: str, suite: ConstrainedSuite, context: PromptContext) -> list[Pr
 
 def _check(row: Any, where: str) -> None:
     """Raises a ``StudyError`` unless the row has text, translation and constraints."""
-    good = (
-        isinstance(row, dict)
-        and all(isinstance(row.get(key), str) for key in ("src", "tgt"))
-        and isinstance(row.get("constraint"), list)
-        and all(isinstance(word, str) and word for word in row["constraint"])
-    )
-    if not good:
-        raise StudyError("a row has src, tgt and a list of texts called constraint", where=where)
+    match row:
+        case {"src": str(), "tgt": str(), "constraint": [*words]}:
+            if all(isinstance(word, str) and word for word in words):
+                return
+    raise StudyError("a row has src, tgt and a list of texts called constraint", where=where)

@@ -67,9 +67,8 @@ def build(name: str, suite: ExamsSuite, context: PromptContext) -> list[Prompt]:
 
 
 def _asked(task: Exam, row: dict[str, Any]) -> tuple[str, str]:
-    """Returns the prompt of a row of AGIEval and the expected answer. That is a letter, letters in
-    alphabetical order, or an expression. Physics items with one correct letter have a plain label
-    and the others a list."""
+    """Returns the prompt of a row of AGIEval and the expected answer: a letter, sorted letters, or
+    an expression. Physics items with one correct letter have a plain label, others a list."""
     if task.rule == "math":
         return CLOZE_FRAME.format(question=row["question"]), str(row["answer"])
     options = "\n".join(row["options"])
