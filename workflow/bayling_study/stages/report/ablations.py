@@ -86,9 +86,8 @@ def means_of(study: Study, systems: Sequence[str]) -> Means:
 
 
 def is_average(score: Score) -> bool:
-    """Tells whether a score is over several items, with the resamples of them all. An average says
-    so itself: a plain mean by its signature, pooled items by their note
-    (``scoring.aggregates``)."""
+    """Tells whether a score is over several items, with the resamples of them all. It says so
+    itself: a plain mean by its signature, pooled items by their note (``scoring.aggregates``)."""
     whole = score.signature.startswith(MEAN) or score.note.endswith(POOL)
     return whole and score.low is not None and "." not in score.item
 

@@ -145,8 +145,7 @@ class MarkedText(NamedTuple):
 @dataclass(frozen=True)
 class SampleTurn:
     """What the user said, what was expected, and (system, answer) of every system. ``reasons`` say
-    by system whether the turn's demand is met: pairs of whether it holds, none where nobody looked,
-    and what."""
+    by system what of the turn's demand is met: pairs of whether (none: nobody looked) and what."""
 
     user: str
     reference: str
@@ -164,8 +163,7 @@ class Sample(NamedTuple):
 @dataclass
 class PageSection:
     """A chapter of the page. ``more`` holds tables that open on demand, by title; ``masks`` hold
-    examples in groups, by the title of the whole and of the group. In a mask, supervised text is
-    marked."""
+    examples, their supervised text marked, by the title of the whole and that of their group."""
 
     name: str
     title: str

@@ -42,8 +42,7 @@ def _by_name(pattern: str) -> "cached_property[dict[str, dict[str, Any]]]":
 @dataclass
 class Study:
     """A finished study, read lazily from its results folder. ``shared`` are the run records of jobs
-    whose outputs all studies share; ``missing`` are the blocks of the page that could not be made,
-    each with the reason."""
+    whose outputs all studies share, ``missing`` the blocks of the page that failed, and why."""
 
     folder: Path
     config: StudyConfig

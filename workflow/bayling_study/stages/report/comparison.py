@@ -37,14 +37,10 @@ COST = {
 
 
 class Finding(NamedTuple):
-    """A method's difference to the reference in one column.
-
-    Attributes:
-        seeds: the difference in each seed that both have answers of, the first one first.
-        low, high: the interval over segments of the first seed's, or none without a paired test.
-        p: of the paired tests, after Holm's correction over the methods shown; none without.
-        sign: 1 better, -1 worse, 0 where tests or seeds do not bear out either.
-    """
+    """A method's difference to the reference in one column: in each of the ``seeds`` that both have
+    answers of, the first one first, with the interval of that one over segments. That, and ``p`` of
+    the paired tests after Holm's correction over the methods shown, are none without these tests.
+    ``sign``: 1 better, -1 worse, 0 where tests or seeds do not bear out either."""
 
     seeds: list[float]
     low: float | None

@@ -19,10 +19,9 @@ Way = Callable[[Iterable[float]], float]
 
 
 def dialogue_section(study: Study) -> PageSection:
-    """Returns a typical prompt, a gain and a loss of the first system that is not the baseline.
-    They are of the first suite with dialogues that both were scored on prompt by prompt, or else of
-    the first such suite, by its first headline metric; where that knows no loss, the loss is one of
-    the first answer's chrF."""
+    """Returns a typical prompt, a gain and a loss of the first system that is not the baseline. The
+    first suite that both were scored on prompt by prompt, dialogues before others, has them by its
+    first headline metric; where that knows no loss, the loss is one of the first answer's chrF."""
     section = PageSection("dialogues", "A typical prompt, a gain and a loss")
     talks = [n for n, one in study.config.suites.items() if isinstance(one, InteractiveSuite)]
     others = [name for name in study.config.systems if name != study.baseline]

@@ -82,9 +82,8 @@ def _draw(cells: Cells, rows: list[str], columns: list[str]) -> str:
     scale = Normalize(low, top if top > low else 1.0)
     widest = max(0.42 * len(columns), 1.2)
     with pyplot.rc_context({**STYLE, "axes.grid": False, "font.size": 7}):
-        figure, axes = pyplot.subplots(
-            1, blocks, squeeze=False, figsize=(blocks * (widest + 0.9) + 0.6, 0.19 * height + 1.3)
-        )
+        size = (blocks * (widest + 0.9) + 0.6, 0.19 * height + 1.3)
+        figure, axes = pyplot.subplots(1, blocks, squeeze=False, figsize=size)
         for place, part in enumerate(axes[0]):
             _block(part, cells, rows[place * height : (place + 1) * height], columns, scale)
         colours = pyplot.cm.ScalarMappable(scale, COLOURS)

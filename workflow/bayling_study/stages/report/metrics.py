@@ -42,10 +42,9 @@ def by_system(scores: Iterable[Score], key: Callable[[Score], Key]) -> dict[Key,
 def score_row(
     study: Study, scores: dict[str, Score], systems: Iterable[str], decimals: int = 2
 ) -> list[Cell]:
-    """Returns the cells of one item and metric, one per system. The best value is bold where tests
-    tell it from every other one of the row; a mark tells where the paired tests found a difference
-    from the baseline. A system without a score gets a dash; values and intervals have
-    ``decimals``."""
+    """Returns the cells of one item and metric, one per system, a dash without a score. The best
+    value is bold where tests tell it from every other one of the row; a mark tells where the paired
+    tests found a difference from the baseline. Values and intervals have ``decimals``."""
     better = {meaning(score.metric).better for score in scores.values()}
     order = sorted(scores, key=lambda name: scores[name].value, reverse="lower" not in better)
     apart = bool(order) and study.significance.apart(scores[order[0]], scores)

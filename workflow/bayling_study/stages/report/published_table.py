@@ -75,9 +75,8 @@ def _parse(cells: dict[str, str], where: str) -> Published:
 
 
 def whole_sizes(suites: Mapping[str, Suite]) -> dict[tuple[str, str], int]:
-    """Returns the segments of the items and averages of released suites, by suite and item. A
-    partial copy is known by them. The table has WMT22 (Kocmi et al. 2022), AGIEval v1 (at 3680910),
-    BayLing-80 and averages."""
+    """Returns the segments of released suites' items and averages, which tell of a partial copy, by
+    suite and item: of WMT22 (Kocmi et al. 2022), AGIEval v1 (at 3680910) and BayLing-80."""
     columns = "kind", "item", "segments"
     rows = [row for _, row in read_table(Path(__file__).with_name("whole_sets.tsv"), columns)]
     kinds = ((name, suite.kind) for name, suite in suites.items())

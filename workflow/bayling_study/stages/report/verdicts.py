@@ -163,8 +163,7 @@ def _missing(known: Published, context: VerdictContext) -> str:
 def write_verdicts(
     path: Path, scores: Iterable[Score], published: Iterable[Published], study: Study
 ) -> list[Verdict]:
-    """Judges a study's scores by a table of published values and writes ``verdicts.tsv``. The file
-    is UTF-8 without quoting."""
+    """Judges scores by the published values and writes ``verdicts.tsv``, UTF-8 without quoting."""
     config = study.config
     kinds = {name: system.kind for name, system in config.systems.items()}
     absent = {
