@@ -4,16 +4,14 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bayling_study.core.records import Score, grouped
 from bayling_study.core.seeds import derive_seed
+from bayling_study.shared.metrics.measurement import Array
 from bayling_study.shared.metrics.one_form import MARK
 from bayling_study.shared.metrics.resampling import interval
 from bayling_study.stages.comet.scorable import Scorable
 from bayling_study.stages.comet.settings import CometSettings
-
-Array = NDArray[np.float64]
 
 
 class ItemMean(NamedTuple):
