@@ -21,7 +21,7 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.files import write_text
 from bayling_study.shared.metrics.measures import meaning
 from bayling_study.shared.verdict import HEADLINE
-from bayling_study.stages.report.blocks import Cell, PageSection, Table, number, signed, table_row
+from bayling_study.stages.report.blocks import Cell, PageSection, Table, number, signed
 from bayling_study.stages.report.page import render
 from bayling_study.stages.report.significance import BETTER, WORSE, difference, mark_of
 
@@ -47,7 +47,7 @@ def main() -> None:
     if (a.folder.resolve(), a.system) == (b.folder.resolve(), b.system):
         fix = "name two, or STUDY:SYSTEM"
         raise StudyError("A and B are the same", where=f"{a.label!r}", fix=fix)
-    rows, scores = [table_row(*row) for row in differences(a, b)], pairs(a, b)
+    rows, scores = differences(a, b), pairs(a, b)
     differing = Table("differences", "What differs", ["kind", "what", "A", "B"], rows)
     tables = [differing, score_table(scores, HEADLINE), score_table(scores)]
     summary = verdict(scores)
@@ -74,18 +74,15 @@ def score_table(scores: Sequence[ScorePair], only: Sequence[str] = ()) -> Table:
     return Table(name, title, columns, rows, METHOD)
 
 
-def _row(pair: ScorePair) -> list[Cell]:
+def _row(pair: ScorePair) -> list[object]:
     bounds, p, segments = "", number(None), number(None)
     if pair.test:
         bounds = " to ".join(map(signed, difference(pair.test, B)[1:]))
         p = number(max(pair.test["p_adjusted"], pair.test.get("q_table", 0.0)), 3)
         segments = number(pair.test["n"])
     change = f"{signed(pair.b - pair.a)} {mark(pair)}".rstrip()
-    return table_row(
-        *(pair.suite, pair.item, pair.metric, pair.system),
-        *(number(pair.a, 2), number(pair.b, 2), Cell(change, detail=bounds, number=True)),
-        *(p, segments, pair.note),
-    )
+    values = number(pair.a, 2), number(pair.b, 2), Cell(change, detail=bounds, number=True)
+    return [pair.suite, pair.item, pair.metric, pair.system, *values, p, segments, pair.note]
 
 
 def mark(pair: ScorePair) -> str:

@@ -117,11 +117,9 @@ def _folder(path: Path) -> Path:
 
 def find_checkpoint(model: Path, encoder: Path | None = None, source: str = "") -> CometCheckpoint:
     """Finds the one checkpoint at a path (``StudyError`` if there is none, or more than one).
-
     ``model`` is the ``.ckpt`` file or a folder with exactly one ``checkpoints/*.ckpt``, ``encoder``
     a folder with its ``config.json`` and tokenizer files; the ``manifest.json`` of a download
-    stands for its folder. A further model is named by its ``source``.
-    """
+    stands for its folder. A further model is named by its ``source``."""
     model, encoder = _folder(model), encoder and _folder(encoder)
     files = [model] if model.is_file() else sorted(model.rglob("checkpoints/*.ckpt"))
     if len(files) != 1:

@@ -1,11 +1,10 @@
 """Training and held-out rows: aligned segments, each damaged once in a known way."""
 
 import csv
-import random
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from random import Random
+from typing import Any, NamedTuple
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import atomic_file, read_jsonl
@@ -15,8 +14,7 @@ from bayling_study.stages.comet.cache import Triple
 from bayling_study.stages.comet.degrade import Material, damage
 
 
-@dataclass(frozen=True)
-class Degraded:
+class Degraded(NamedTuple):
     """A damaged translation with the score it deserves, how it came about, and its direction."""
 
     triple: Triple
@@ -38,13 +36,11 @@ def read_rows(
     sides = [[s for s in segments if (s["group"] in outside) is held] for held in (False, True)]
     if min(map(len, sides)) < 2:
         raise StudyError(f"{len(segments)} segments are too few to train on", where=path)
-    return (
-        _rows(sides[0], train, generator(seed, "comet", "train")),
-        _rows(sides[1], held_out, generator(seed, "comet", "test")),
-    )
+    rows = _rows(sides[0], train, generator(seed, "comet", "train"))
+    return rows, _rows(sides[1], held_out, generator(seed, "comet", "test"))
 
 
-def _rows(segments: list[dict[str, Any]], count: int, chance: random.Random) -> list[Degraded]:
+def _rows(segments: list[dict[str, Any]], count: int, chance: Random) -> list[Degraded]:
     """Damages ``count`` segments; where there are fewer, they come again with other damage."""
     donors = grouped(segments, _target)
     rows = []
@@ -63,7 +59,7 @@ def _target(segment: dict[str, Any]) -> str:
     return str(segment["direction"]).split("-")[1]
 
 
-def _donor(segment: dict[str, Any], others: list[dict[str, Any]], chance: random.Random) -> str:
+def _donor(segment: dict[str, Any], others: list[dict[str, Any]], chance: Random) -> str:
     """Returns another reference of the language; a segment alone in it has only itself."""
     own = str(segment["reference"])
     drawn = (str(chance.choice(others)["reference"]) for _ in range(10))

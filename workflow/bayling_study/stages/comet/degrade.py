@@ -5,9 +5,9 @@ really changed (for most kinds the share of words kept in place), so that a mode
 lexical similarity. The kinds are the ways in which weak systems fail.
 """
 
-import random
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from random import Random
+from typing import NamedTuple
 
 UNTRANSLATED_SCORE = 0.05
 """Of a copied source or a wrong language: just above nothing, since names may survive."""
@@ -20,8 +20,7 @@ EMPTY = " "
 into the word "nan"; both have the same tokens."""
 
 
-@dataclass(frozen=True)
-class Material:
+class Material(NamedTuple):
     """A segment and what its damaged versions are made from: ``foreign`` is the same sentence in a
     third language, or empty, ``donor`` another segment's reference. Without ``spaced`` words,
     characters are the units that are dropped, swapped or replaced."""
@@ -44,19 +43,19 @@ class Material:
 Damaged = tuple[str, float]
 
 
-def keep_exact(material: Material, generator: random.Random) -> Damaged:
+def keep_exact(material: Material, generator: Random) -> Damaged:
     """The reference itself."""
     return material.reference, 1.0
 
 
-def drop_units(material: Material, generator: random.Random) -> Damaged:
+def drop_units(material: Material, generator: Random) -> Damaged:
     """Random units are lost."""
     units = material.units(material.reference)
     lost = _some(units, generator)
     return material.join([u for i, u in enumerate(units) if i not in lost]), _kept(lost, units)
 
 
-def replace_units(material: Material, generator: random.Random) -> Damaged:
+def replace_units(material: Material, generator: Random) -> Damaged:
     """Random units become units of another segment; by chance equal ones count as kept."""
     units = material.units(material.reference)
     donor = material.units(material.donor)
@@ -67,7 +66,7 @@ def replace_units(material: Material, generator: random.Random) -> Damaged:
     return material.join(new), _kept(changed, units)
 
 
-def swap_units(material: Material, generator: random.Random) -> Damaged:
+def swap_units(material: Material, generator: Random) -> Damaged:
     """Random units change places among themselves."""
     units = material.units(material.reference)
     places = sorted(_some(units, generator))
@@ -79,25 +78,25 @@ def swap_units(material: Material, generator: random.Random) -> Damaged:
     return material.join(new), 1 - SWAP_COST * (1 - _kept(moved, units))
 
 
-def mixed_damage(material: Material, generator: random.Random) -> Damaged:
+def mixed_damage(material: Material, generator: Random) -> Damaged:
     """Replacement, then loss, then swaps: most like the output of a real, weak system."""
     text, score = material.reference, 1.0
     for damage in (replace_units, drop_units, swap_units):
-        step = replace(material, reference=text)
+        step = material._replace(reference=text)
         if generator.random() < 0.7 and len(step.units(text)) > 1:
             text, factor = damage(step, generator)
             score *= factor
     return text, score
 
 
-def truncate(material: Material, generator: random.Random) -> Damaged:
+def truncate(material: Material, generator: Random) -> Damaged:
     """The system stops early."""
     units = material.units(material.reference)
     kept = generator.randint(1, max(1, len(units) - 1))
     return material.join(units[:kept]), kept / len(units)
 
 
-def run_on(material: Material, generator: random.Random) -> Damaged:
+def run_on(material: Material, generator: Random) -> Damaged:
     """The system goes on with text that is not in the source; the score is the precision."""
     units = material.units(material.reference)
     donor = material.units(material.donor)
@@ -105,7 +104,7 @@ def run_on(material: Material, generator: random.Random) -> Damaged:
     return material.join(units + extra), len(units) / (len(units) + len(extra))
 
 
-def repeat(material: Material, generator: random.Random) -> Damaged:
+def repeat(material: Material, generator: Random) -> Damaged:
     """A repetition loop: a few units again and again; recall times precision."""
     units = material.units(material.reference)
     piece = units[: generator.randint(1, max(1, len(units) // 2))]
@@ -113,27 +112,27 @@ def repeat(material: Material, generator: random.Random) -> Damaged:
     return material.join(piece * times), len(piece) / len(units) / times
 
 
-def copy_source(material: Material, generator: random.Random) -> Damaged:
+def copy_source(material: Material, generator: Random) -> Damaged:
     """The source, untranslated."""
     return material.source, UNTRANSLATED_SCORE
 
 
-def wrong_language(material: Material, generator: random.Random) -> Damaged:
+def wrong_language(material: Material, generator: Random) -> Damaged:
     """The right sentence in a third language; the source where none is known."""
     return material.foreign or material.source, UNTRANSLATED_SCORE
 
 
-def unrelated(material: Material, generator: random.Random) -> Damaged:
+def unrelated(material: Material, generator: Random) -> Damaged:
     """A fluent translation of another sentence."""
     return material.donor, 0.0
 
 
-def say_nothing(material: Material, generator: random.Random) -> Damaged:
+def say_nothing(material: Material, generator: Random) -> Damaged:
     """Nothing, or a lone mark."""
     return generator.choice([EMPTY, ".", "-", "?"]), 0.0
 
 
-DAMAGES: dict[Callable[[Material, random.Random], Damaged], float] = {
+DAMAGES: dict[Callable[[Material, Random], Damaged], float] = {
     keep_exact: 1.0,
     drop_units: 1.5,
     replace_units: 2.0,
@@ -150,7 +149,7 @@ DAMAGES: dict[Callable[[Material, random.Random], Damaged], float] = {
 """Kinds of damage and how often each is drawn, relative to the others."""
 
 
-def damage(material: Material, generator: random.Random) -> tuple[str, float, str]:
+def damage(material: Material, generator: Random) -> tuple[str, float, str]:
     """Returns a damaged translation, its score from 0 to 1, and the name of the damage."""
     kinds = list(DAMAGES)
     kind = generator.choices(kinds, weights=list(DAMAGES.values()))[0]
@@ -158,7 +157,7 @@ def damage(material: Material, generator: random.Random) -> tuple[str, float, st
     return text, score, kind.__name__
 
 
-def _some(units: list[str], generator: random.Random) -> set[int]:
+def _some(units: list[str], generator: Random) -> set[int]:
     """Returns the places to damage: at least one, and any share of them alike."""
     return set(generator.sample(range(len(units)), generator.randint(1, len(units))))
 

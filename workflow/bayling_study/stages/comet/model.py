@@ -20,11 +20,9 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 def load_model(checkpoint: CometCheckpoint, precision: str) -> CometModel:
     """Builds the model for inference, on a granted GPU or the CPU (``StudyError`` if unfit).
-
     ``fp32`` is COMET's own definition. ``fp16`` runs everything in half precision, as the program
     ``comet-score`` of unbabel-comet 2.2.7 does; its scores are multiples of 2^-11 near 1. ``bf16``
-    is of the encoder; the estimator runs in fp32, or scores would have two digits.
-    """
+    is of the encoder; the estimator runs in fp32, or scores would have two digits."""
     content = read_weights(checkpoint)
     model = build(checkpoint, content["hyper_parameters"])
     found = model.load_state_dict(content["state_dict"], strict=False)

@@ -1,23 +1,20 @@
 """Means of items and of averages over items, with intervals."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bayling_study.core.records import Score, grouped
 from bayling_study.core.seeds import derive_seed
+from bayling_study.shared.metrics.measurement import Array
 from bayling_study.shared.metrics.one_form import MARK
 from bayling_study.shared.metrics.resampling import interval
 from bayling_study.stages.comet.scorable import Scorable
 from bayling_study.stages.comet.settings import CometSettings
 
-Array = NDArray[np.float64]
 
-
-@dataclass(frozen=True)
-class ItemMean:
+class ItemMean(NamedTuple):
     """The mean score of an item on all its ``n`` segments, of which some hypotheses are ``empty``,
     and on each resampled test set; ``form`` is its signature's mark where a text was not in NFC."""
 
@@ -45,15 +42,11 @@ def item_scores(
     groups: Mapping[str, list[str]],
 ) -> list[Score]:
     """Returns one mean an item, in the order of first appearance, then the averages over items.
-
     ``names`` are the suite, the system and the metric; the seed does not depend on the system, so
-    that all are resampled alike. ``groups`` are averages, made if all their items are there.
-    """
+    that all are resampled alike. ``groups`` are averages, made if all their items are there."""
     suite, system, metric = names
     means = _item_means(segments, values, suite, settings)
-    empty = {
-        item: f"{found.empty} empty hypotheses" for item, found in means.items() if found.empty
-    }
+    empty = {item: f"{one.empty} empty hypotheses" for item, one in means.items() if one.empty}
     rows = [(item, found, signature, empty.get(item, "")) for item, found in means.items()]
     for name, items in groups.items():
         if means.keys() >= {*items}:

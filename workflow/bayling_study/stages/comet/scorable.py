@@ -5,22 +5,16 @@ can be scored, without items in a language that COMET does not know (``meta["com
 Texts are stripped, as by ``comet-score``, and brought to NFC, but for released outputs.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from bayling_study.core.records import (
-    Prompt,
-    check_owner,
-    items_present,
-    read_hypotheses,
-    read_prompts,
-)
+from bayling_study.core import records
+from bayling_study.core.records import Prompt
 from bayling_study.shared.metrics.one_form import is_released, nfc
 from bayling_study.stages.comet.cache import Triple
 
 
-@dataclass(frozen=True)
-class Scorable:
+class Scorable(NamedTuple):
     """A hypothesis with all that its score needs: the ``item`` (a direction) that it counts for,
     and whether one of its texts was ``changed`` to be in NFC."""
 
@@ -45,10 +39,10 @@ def is_covered(prompt: Prompt) -> bool:
 
 def read_segments(prompts: list[Prompt], outputs: Path, suite: str) -> list[Scorable]:
     """Reads a system's hypotheses for the items that it has (``StudyError`` if they do not fit)."""
-    check_owner(outputs, outputs.name)
-    present = items_present(outputs, suite, prompts)
+    records.check_owner(outputs, outputs.name)
+    present = records.items_present(outputs, suite, prompts)
     asked = [prompt for prompt in prompts if prompt.item in present]
-    found = read_hypotheses(outputs / f"{suite}.jsonl", asked) if asked else []
+    found = records.read_hypotheses(outputs / f"{suite}.jsonl", asked) if asked else []
     released = is_released(outputs)
     segments = []
     for prompt, row in zip(asked, found, strict=True):
@@ -62,5 +56,5 @@ def read_segments(prompts: list[Prompt], outputs: Path, suite: str) -> list[Scor
 
 def read_suites(folder: Path, suites: list[str]) -> dict[str, list[Prompt]]:
     """Returns the prompts of those suites that COMET can score."""
-    found = {suite: read_prompts(folder / f"{suite}.jsonl") for suite in suites}
+    found = {suite: records.read_prompts(folder / f"{suite}.jsonl") for suite in suites}
     return {suite: prompts for suite, prompts in found.items() if scorable(prompts)}

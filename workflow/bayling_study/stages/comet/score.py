@@ -109,15 +109,11 @@ def _note(
 ) -> None:
     for suite in skipped:
         LOG.info("suite %s has no single-turn source sentences; COMET leaves it out", suite)
-    facts = {
-        "systems": " ".join(options.systems),
-        "suites": " ".join(options.suites),
-        "skipped": " ".join(skipped),
-        "signature": " ; ".join(signature(c, settings.precision) for c in checkpoints),
-        "batch_tokens": settings.batch_tokens,
-        "verified_against": " ; ".join(checkpoint.verify() for checkpoint in checkpoints),
-    }
-    run.parameters(facts)
+    names = {"systems": options.systems, "suites": options.suites, "skipped": skipped}
+    run.parameters({name: " ".join(values) for name, values in names.items()})
+    signatures = " ; ".join(signature(c, settings.precision) for c in checkpoints)
+    run.parameters({"signature": signatures, "batch_tokens": settings.batch_tokens})
+    run.parameters({"verified_against": " ; ".join(c.verify() for c in checkpoints)})
     for checkpoint in checkpoints:
         run.input(f"model/{checkpoint.source}".rstrip("/"), checkpoint.file)
     run.input("prompts", options.prompts)

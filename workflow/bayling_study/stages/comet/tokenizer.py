@@ -17,11 +17,9 @@ HEAD_WIDTH = 32
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int, folder: Path) -> XLMRobertaTokenizerFast:
-    """Trains a SentencePiece unigram model and saves it as an XLM-R tokenizer in ``folder``.
-
-    One thread and a fixed order of the text, so that the same text gives the same pieces. A text
-    too small for ``vocabulary`` gives fewer; one with more characters is refused (``StudyError``).
-    """
+    """Trains a SentencePiece unigram model and saves it as an XLM-R tokenizer in ``folder``. One
+    thread and a fixed order of the text, so that the same text gives the same pieces. A text too
+    small for ``vocabulary`` gives fewer; one with more characters is refused (``StudyError``)."""
     model = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(

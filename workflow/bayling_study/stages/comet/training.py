@@ -122,6 +122,7 @@ def _trainer(
     settings: EmbeddedSettings, run: RunRecord, progress: Progress
 ) -> pytorch_lightning.Trainer:
     warnings.filterwarnings("ignore", message=".*dataloader.*", category=UserWarning)
+    off = ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary")
     return pytorch_lightning.Trainer(
         accelerator="cpu",
         devices=1,
@@ -129,11 +130,8 @@ def _trainer(
         gradient_clip_val=1.0,
         limit_val_batches=0,  # measured once, at the end, by kind of damage
         num_sanity_val_steps=0,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
         callbacks=[_Curve(run, progress)],
+        **dict.fromkeys(off, False),
     )
 
 

@@ -37,9 +37,8 @@ def main() -> None:
     for suite in options.suites:
         require("suite", suite, config.suites, "suites")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(cli.EXIT_INTERRUPTED))
-    with run_record(
-        options.record, "generation", options.system, config.study.name, options.code
-    ) as run:
+    study = config.study.name
+    with run_record(options.record, "generation", options.system, study, options.code) as run:
         for name in options.suites:
             run.input(f"prompts/{name}", options.prompts / f"{name}.jsonl")
         prompts = {name: PromptSet.load(options.prompts, name) for name in options.suites}

@@ -1,8 +1,7 @@
 """How a system is asked, and which part of what it says is its answer.
 
 The cut is made here, before an answer is cleaned up and written, so that every scorer and judge
-sees the same. The system itself sees what it said in whole in later turns: it was tuned to
-answer so.
+sees the same. The system itself sees in later turns all that it said: it was tuned to answer so.
 """
 
 from dataclasses import dataclass

@@ -6,15 +6,12 @@ first real token, and all rows of a batch have the same answer limit.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class PromptTokens:
+class PromptTokens(NamedTuple):
     """An answer to be generated of at most ``limit`` tokens, to the conversation of these ``ids``.
-
-    ``cut`` tokens were dropped from the start of the prompt ``id`` to fit the context.
-    """
+    ``cut`` tokens were dropped from the start of the prompt ``id`` to fit the context."""
 
     id: str
     ids: list[int]
@@ -23,12 +20,9 @@ class PromptTokens:
 
 
 def fit_context(name: str, ids: list[int], max_new: int, context: int) -> PromptTokens:
-    """Returns the request for a prompt, made to fit into the model's context.
-
-    An answer may use what the prompt leaves of the context; half of ``max_new`` (or of the
-    context) is kept for it: a longer prompt loses tokens at its start, where FastChat, which
-    the authors' scripts build on, cuts too.
-    """
+    """Returns the request for a prompt, made to fit into the model's context. An answer may use
+    what the prompt leaves of it, and half of ``max_new`` (or of the context) in any case: a longer
+    prompt loses tokens at its start, as in FastChat, which the authors' scripts build on."""
     reserved = max(1, min(max_new, context) // 2)
     cut = max(0, len(ids) + reserved - context)
     kept = ids[cut:]
@@ -38,11 +32,8 @@ def fit_context(name: str, ids: list[int], max_new: int, context: int) -> Prompt
 def plan(
     requests: Iterable[PromptTokens], batch_tokens: int, max_batch: int, beams: int = 1
 ) -> Iterator[list[PromptTokens]]:
-    """Yields batches, longest prompts first, of at most ``max_batch`` requests.
-
-    A batch holds up to ``batch_tokens``: requests × beams × (longest prompt + limit). One
-    request alone is always allowed.
-    """
+    """Yields batches, longest prompts first, of at most ``max_batch`` requests and ``batch_tokens``
+    (requests × beams × (longest prompt + limit)). One request alone is always allowed."""
     batch: list[PromptTokens] = []
     for request in sorted(requests, key=lambda r: (-r.limit, -len(r.ids), r.id)):
         width = (len(batch[0].ids) if batch else len(request.ids)) + request.limit

@@ -9,11 +9,10 @@ the token in whose interval of the cumulative distribution it falls; so nothing 
 decides an answer. There is no top-k or nucleus cut.
 """
 
-import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from random import Random
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -34,12 +33,9 @@ Choice = Callable[[Tensor, Sequence[int]], Tensor]
 """``(logits (rows, vocabulary), row numbers) -> token ids (rows,)``."""
 
 
-@dataclass(frozen=True)
-class AnswerTokens:
+class AnswerTokens(NamedTuple):
     """Ids of an answer's tokens, without the one that ended it; ``tokens`` counts that too.
-
-    ``finish`` is ``stop`` or ``length``.
-    """
+    ``finish`` is ``stop`` or ``length``."""
 
     ids: list[int]
     tokens: int
@@ -47,17 +43,11 @@ class AnswerTokens:
 
 
 def decode(
-    model: Any,
-    batch: list[PromptTokens],
-    how: Decoding,
-    stops: list[int],
-    seeds: list[random.Random],
+    model: Any, batch: list[PromptTokens], how: Decoding, stops: list[int], seeds: list[Random]
 ) -> list[AnswerTokens]:
-    """Returns the answers to a batch of requests with one common limit, in its order.
-
-    ``model`` is in evaluation mode, ``stops`` are the ids that end an answer, ``seeds`` has a
-    generator for each request, used only when sampling. Beams exclude sampling (``StudyError``).
-    """
+    """Returns the answers to a batch of requests with one common limit, in its order. ``model`` is
+    in evaluation mode, ``stops`` are the ids that end an answer, ``seeds`` has a generator for each
+    request, used only when sampling. Beams exclude sampling (``StudyError``)."""
     if how.sample and how.beams > 1:
         raise StudyError("beam search and sampling exclude each other", fix="beams: 1")
     with torch.inference_mode():
@@ -88,10 +78,8 @@ def left_padded(rows: list[list[int]], fill: int, device: Any) -> tuple[Tensor, 
 
 
 def shared_start(rows: list[list[int]]) -> int:
-    """Returns how many tokens all rows begin with, if that is worth a computation of its own.
-
-    Every row keeps a token of its own, for the answer's first token follows it.
-    """
+    """Returns how many tokens all rows begin with, if that is worth a computation of its own. Every
+    row keeps a token of its own, for the answer's first token follows it."""
     if len(rows) < 2:
         return 0
     first, last = min(rows), max(rows)  # all others lie between these two
@@ -104,14 +92,13 @@ def _greedy(logits: Tensor, rows: Sequence[int]) -> Tensor:
     return logits.argmax(dim=-1)
 
 
-def _sampling(temperature: float, seeds: list[random.Random]) -> Choice:
+def _sampling(temperature: float, seeds: list[Random]) -> Choice:
     def choose(logits: Tensor, rows: Sequence[int]) -> Tensor:
         cumulative = (logits.double() / temperature).softmax(dim=-1).cumsum(dim=-1)
         drawn = torch.tensor([[seeds[row].random()] for row in rows], dtype=torch.double)
         # The sum may fall short of 1 by rounding: scale the draw, never pass the end.
-        found = torch.searchsorted(
-            cumulative, drawn.to(logits.device) * cumulative[:, -1:], right=True
-        )
+        scaled = drawn.to(logits.device) * cumulative[:, -1:]
+        found = torch.searchsorted(cumulative, scaled, right=True)
         return found.squeeze(-1).clamp_(max=logits.shape[-1] - 1)
 
     return choose
@@ -143,14 +130,9 @@ class _Loop:
     def run(self, choose: Choice) -> list[list[int]]:
         positions = (self.mask.cumsum(dim=-1) - 1).clamp_(min=0)[:, -self.ids.shape[1] :]
         for step in range(self.limit):
-            output = self.model(
-                input_ids=self.ids,
-                attention_mask=self.mask,
-                position_ids=positions,
-                past_key_values=self.cache,
-                use_cache=True,
-                logits_to_keep=1,
-            )
+            rows = {"input_ids": self.ids, "attention_mask": self.mask, "position_ids": positions}
+            kept = {"past_key_values": self.cache, "use_cache": True, "logits_to_keep": 1}
+            output = self.model(**rows, **kept)
             chosen = choose(output.logits[:, -1].float(), self.rows)
             ended = self._append(chosen.tolist())
             if all(ended) or step + 1 == self.limit:
@@ -185,15 +167,9 @@ def _beam_search(
 ) -> list[list[int]]:
     """Transformers' beam search with its defaults: length penalty 1, no early stopping."""
     ids, mask = left_padded([request.ids for request in batch], stops[0], model.device)
-    config = GenerationConfig(
-        num_beams=beams,
-        do_sample=False,
-        max_new_tokens=batch[0].limit,
-        eos_token_id=stops,
-        pad_token_id=stops[0],
-        length_penalty=1.0,
-        early_stopping=False,
-    )
+    rules = {"num_beams": beams, "do_sample": False, "length_penalty": 1.0, "early_stopping": False}
+    ends = {"max_new_tokens": batch[0].limit, "eos_token_id": stops, "pad_token_id": stops[0]}
+    config = GenerationConfig(**rules, **ends)
     output = model.generate(input_ids=ids, attention_mask=mask, generation_config=config)
     answers: list[list[int]] = output[:, ids.shape[1] :].tolist()
     return answers

@@ -1,11 +1,11 @@
 """Engines, which take token ids and give token ids, and which of them runs a checkpoint."""
 
-import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import torch
@@ -18,19 +18,15 @@ from bayling_study.shared.models import checkpoint_format, load
 from bayling_study.stages.generation.batching import PromptTokens
 from bayling_study.stages.generation.decoding import AnswerTokens, decode
 
-Decode = Callable[
-    [list[PromptTokens], Decoding, list[int], list[random.Random]], list[AnswerTokens]
-]
+Decode = Callable[[list[PromptTokens], Decoding, list[int], list[Random]], list[AnswerTokens]]
 """Answers a batch of requests with one common limit, in its order; see ``decoding.decode``."""
 
 
 @dataclass(frozen=True)
 class Engine:
     """A checkpoint loaded in ``transformers`` or ``vllm``; ``context`` is its most positions.
-
     ``packages`` are the versions of what decides the answers; ``set_aside`` is what the
-    checkpoint's generation config says of decoding and nothing obeys.
-    """
+    checkpoint's generation config says of decoding and nothing obeys."""
 
     name: str
     format: str
@@ -50,25 +46,16 @@ def load_engine(checkpoint: Path, section: GenerationSection, hows: Iterable[Dec
 
         return load_vllm(checkpoint, section)
     loaded = load(checkpoint, section)
-    return Engine(
-        name="transformers",
-        format=loaded.format,
-        tokenizer=loaded.tokenizer,
-        context=loaded.context,
-        decode=partial(decode, loaded.model),
-        batch_tokens=section.batch_tokens,
-        max_batch=section.max_batch,
-        packages={"transformers": transformers.__version__},
-        set_aside=loaded.set_aside,
-    )
+    made = loaded.format, loaded.tokenizer, loaded.context, partial(decode, loaded.model)
+    packages = {"transformers": transformers.__version__}
+    limits = section.batch_tokens, section.max_batch
+    return Engine("transformers", *made, *limits, packages, loaded.set_aside)
 
 
 def choose(section: GenerationSection, kind: str, hows: Iterable[Decoding]) -> str:
     """Returns the engine for a checkpoint's format and decodings (``StudyError`` if it cannot).
-
     ``auto`` takes vllm where it and a GPU are there, the checkpoint is not quantised and no suite
-    asks for beams: vllm's beam search is another one than transformers', which the papers used.
-    """
+    asks for beams: vllm's beam search is another one than transformers', which the papers used."""
     if section.backend == "transformers":
         return "transformers"
     installed = find_spec("vllm") is not None

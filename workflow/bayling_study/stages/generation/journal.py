@@ -4,20 +4,16 @@ One row log a suite (``rowlog``): a header with the key of everything that decid
 then one row per batch. A log with another key is started over.
 """
 
-from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from bayling_study.core.rowlog import RowLog
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One answered turn of the prompt ``id``; its ``text`` is cleaned up as the suite asks.
-
-    ``cut`` of the prompt's tokens were dropped to fit the context. ``reasoning`` is what the system
-    thought before it answered, no part of ``text``; ``whole`` is all that it said, where ``text``
-    is only a part.
-    """
+class Entry(NamedTuple):
+    """One answered turn of the prompt ``id``; its ``text`` is cleaned up as the suite asks. ``cut``
+    of the prompt's tokens were dropped to fit the context. ``reasoning``, no part of ``text``, is
+    what was thought before the answer; ``whole`` all that was said, where ``text`` is a part."""
 
     id: str
     text: str
@@ -46,7 +42,7 @@ class TurnJournal:
 
     def append(self, turn: int, entries: list[Entry]) -> None:
         """Adds a batch; it is on disk when this returns."""
-        self._log.append({"turn": turn, "entries": [asdict(entry) for entry in entries]})
+        self._log.append({"turn": turn, "entries": [entry._asdict() for entry in entries]})
         self._take(turn, entries)
 
     def close(self) -> None:

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 
 @dataclass
 class Meter:
-    """What this process generated; answers reused from a journal do not count.
-
-    ``answers`` are turns; ``seconds`` those of decoding, without loading and tokenising.
-    """
+    """What this process generated; answers reused from a journal do not count. ``answers`` are
+    turns; ``seconds`` those of decoding, without loading and tokenising."""
 
     answers: int = 0
     tokens: int = 0

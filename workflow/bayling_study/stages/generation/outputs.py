@@ -13,27 +13,19 @@
 """
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from bayling_study.core import records
 from bayling_study.core.files import atomic_directory, sha256_file, sha256_json, write_json
-from bayling_study.core.records import (
-    Hypothesis,
-    Prompt,
-    by_item,
-    read_hypotheses,
-    read_prompts,
-    write_hypotheses,
-)
+from bayling_study.core.records import Hypothesis, Prompt
 
-SYSTEM_FILE = "system.json"
 HASH_DIGITS = 16
 """Length of ``provenance``: 64 bits tell the systems of a study apart."""
 
 
-@dataclass(frozen=True)
-class PromptSet:
+class PromptSet(NamedTuple):
     """The prompts of one suite in their file's order, with the file's hash."""
 
     suite: str
@@ -44,15 +36,10 @@ class PromptSet:
     def load(cls, folder: Path, suite: str) -> "PromptSet":
         """Reads ``FOLDER/SUITE.jsonl``."""
         path = folder / f"{suite}.jsonl"
-        return cls(suite, read_prompts(path), sha256_file(path))
-
-    def by_item(self, expected: Iterable[str]) -> dict[str, list[Prompt]]:
-        """Returns the prompts by item; an expected item without prompts has an empty list."""
-        return {item: [] for item in expected} | by_item(self.prompts)
+        return cls(suite, records.read_prompts(path), sha256_file(path))
 
 
-@dataclass(frozen=True)
-class Absent:
+class Absent(NamedTuple):
     """A configured item that has no hypotheses, and why."""
 
     suite: str
@@ -63,9 +50,7 @@ class Absent:
 @dataclass(frozen=True)
 class SuiteAnswers:
     """All prompts of a suite, with a system's hypotheses to whole items in prompt order.
-
-    ``details`` tell how they were made (decoding, clean-up, counts).
-    """
+    ``details`` tell how they were made (decoding, clean-up, counts)."""
 
     prompts: PromptSet
     hypotheses: list[Hypothesis]
@@ -73,8 +58,7 @@ class SuiteAnswers:
     absent: list[Absent] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class System:
+class System(NamedTuple):
     """Who answered; see the keys of ``system.json`` in the module's docstring."""
 
     name: str
@@ -90,36 +74,27 @@ class System:
 
 def write_outputs(folder: Path, system: System, suites: dict[str, SuiteAnswers]) -> None:
     """Writes the output folder, whole or not at all (``StudyError`` if prompts do not match).
-
-    Nothing there depends on time (the rates are in the run record).
-    """
+    Nothing there depends on time (the rates are in the run record)."""
     with atomic_directory(folder) as scratch:
-        summaries = {
-            name: _write_suite(scratch, name, suite, system) for name, suite in suites.items()
+        found = {
+            "schema": 1,
+            **{"system": system.name, "kind": system.kind, "backend": system.backend},
+            **{"details": system.details, "sha256": system.sha256},
+            "items": {name: items_of(suite) for name, suite in suites.items()},
+            "absent": [row._asdict() for suite in suites.values() for row in suite.absent],
+            "suites": {n: _write_suite(scratch, n, suite, system) for n, suite in suites.items()},
         }
-        write_json(
-            scratch / SYSTEM_FILE,
-            {
-                "schema": 1,
-                "system": system.name,
-                "kind": system.kind,
-                "backend": system.backend,
-                "details": system.details,
-                "sha256": system.sha256,
-                "items": {name: items_of(suite) for name, suite in suites.items()},
-                "absent": [asdict(row) for suite in suites.values() for row in suite.absent],
-                "suites": summaries,
-            },
-        )
+        write_json(scratch / "system.json", found)
 
 
 def _write_suite(folder: Path, name: str, suite: SuiteAnswers, system: System) -> dict[str, Any]:
     """Writes and reads back one suite's hypotheses; returns its entry in ``system.json``."""
     path = folder / f"{name}.jsonl"
     provenance = sha256_json([system.sha256, suite.prompts.sha256, suite.details])[:HASH_DIGITS]
-    write_hypotheses(path, (replace(row, provenance=provenance) for row in suite.hypotheses))
+    rows = (replace(row, provenance=provenance) for row in suite.hypotheses)
+    records.write_hypotheses(path, rows)
     answered = set(items_of(suite))
-    read_hypotheses(path, [prompt for prompt in suite.prompts.prompts if prompt.item in answered])
+    records.read_hypotheses(path, [p for p in suite.prompts.prompts if p.item in answered])
     return {
         "provenance": provenance,
         **suite.details,
@@ -136,12 +111,10 @@ def items_of(suite: SuiteAnswers) -> list[str]:
 
 
 def counts(hypotheses: Iterable[Hypothesis]) -> dict[str, int]:
-    """Returns numbers of hypotheses and turns, and of answers that were cut off or are empty.
-
-    Where only what stands behind a label is kept, also of how many answers, and how many of those
-    had text but none behind a label. Where the system thought first, also how often, and how often
-    no answer followed (empty too).
-    """
+    """Returns numbers of hypotheses and turns, and of answers that were cut off or are empty. Where
+    only what stands behind a label is kept, also of how many answers, and how many of those had
+    text but none behind a label. Where the system thought first, also how often, and how often no
+    answer followed (empty too)."""
     rows = list(hypotheses)
     pairs = (zip(row.turns, row.reasoning, strict=True) for row in rows if row.reasoning)
     thought = [turn for some in pairs for turn, why in some if why]

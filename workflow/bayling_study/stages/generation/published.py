@@ -10,28 +10,26 @@ from pathlib import Path
 from bayling_study.config.suites import Suite
 from bayling_study.config.systems import PublishedSystem
 from bayling_study.core.errors import StudyError
-from bayling_study.core.records import Hypothesis, Prompt
+from bayling_study.core.records import Hypothesis, Prompt, by_item
 from bayling_study.stages.generation.outputs import Absent, PromptSet, SuiteAnswers
 from bayling_study.stages.generation.released import READERS, Released, configured_items, find, read
 
 
 def convert(system: PublishedSystem, root: Path, suite: Suite, prompts: PromptSet) -> SuiteAnswers:
-    """Returns a published system's answers to one suite; ``root`` has the release's files.
-
-    Raises:
-        StudyError: a file does not match its prompts line by line; names file and line.
-    """
+    """Returns a published system's answers to one suite; ``root`` has the release's files
+    (``StudyError`` names the line of a file that does not match its prompts line by line)."""
     folders = {str(k): at.replace("{suite}", prompts.suite) for k, at in system.folders.items()}
     hypotheses: list[Hypothesis] = []
     absent: list[Absent] = []
-    for item, item_prompts in prompts.by_item(configured_items(suite)).items():
+    asked = by_item(prompts.prompts)
+    for item in dict.fromkeys([*configured_items(suite), *asked]):
         found = _outputs(folders, root, suite, item)
         if isinstance(found, str):
             absent.append(Absent(prompts.suite, item, found))
-        elif not item_prompts:
+        elif item not in asked:
             absent.append(Absent(prompts.suite, item, "the source of the test set lacks it"))
         else:
-            hypotheses += align(item_prompts, read(suite.kind, found), found)
+            hypotheses += align(asked[item], read(suite.kind, found), found)
     details = {"decoding": None, "clean_up": "none (as released)"}
     return SuiteAnswers(prompts, hypotheses, details, absent)
 
@@ -48,11 +46,8 @@ def _outputs(folders: Mapping[str, str], root: Path, suite: Suite, item: str) ->
 
 
 def align(prompts: list[Prompt], rows: list[Released], path: Path) -> list[Hypothesis]:
-    """Pairs an item's prompts with its released answers, by number or else by line.
-
-    Raises:
-        StudyError: a line is missing, extra or repeated, or belongs to another prompt.
-    """
+    """Pairs an item's prompts with its released answers, by number or else by line (``StudyError``
+    if a line is missing, extra or repeated, or belongs to another prompt)."""
     size = prompts[0].meta.get("of", len(prompts))  # of a suite with a limit, of all its item
     if rows[0].key is not None:
         rows = _by_key(prompts, rows, path)

@@ -16,7 +16,6 @@ file with a line too few or too many is refused.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,12 +28,9 @@ from bayling_study.shared.sources.fetched import own_segments, read_segments
 FINISHES = {"stop": "stop", "length": "length"}
 
 
-@dataclass(frozen=True)
-class Released:
-    """One released answer, found at the file and line ``where``; 0 ``tokens`` are unknown.
-
-    Where the row has them, ``key`` is the prompt's number in its item and ``source`` its text.
-    """
+class Released(NamedTuple):
+    """One released answer, found at the file and line ``where``; 0 ``tokens`` are unknown. Where
+    the row has them, ``key`` is the prompt's number in its item and ``source`` its text."""
 
     where: str
     text: str
@@ -45,10 +41,8 @@ class Released:
 
 
 class Reader(NamedTuple):
-    """How the files of one kind of suite are found, by patterns parted by ``|``, and read.
-
-    A ``pattern`` names an item, its target language, a mark of Chinese prompts, who was judged.
-    """
+    """How the files of one kind of suite are found, by patterns parted by ``|``, and read. A
+    ``pattern`` names an item, its target language, a mark of Chinese prompts, who was judged."""
 
     pattern: str
     rows: Callable[[Path], Iterator[Released]]
@@ -106,12 +100,10 @@ def _exams(path: Path) -> Iterator[Released]:
         if "choices" in row:
             answer = row["choices"][0] if row["choices"] else {}
             text = answer.get("message", {}).get("content")
-        yield Released(
-            where,
-            _text(text, where, "text or choices[0].message.content"),
-            tokens=int((row.get("usage") or {}).get("completion_tokens") or 0),
-            finish=FINISHES.get(str(answer.get("finish_reason")), "unknown"),
-        )
+        said = _text(text, where, "text or choices[0].message.content")
+        tokens = int((row.get("usage") or {}).get("completion_tokens") or 0)
+        finish = FINISHES.get(str(answer.get("finish_reason")), "unknown")
+        yield Released(where, said, tokens, finish)
 
 
 def _reviews(path: Path) -> Iterator[Released]:

@@ -56,15 +56,12 @@ class MeteredEndpoint:
                 progress.update()
         return entries
 
-    def _request(
-        self, prompt: Prompt, answered: turns.Turns, turn: int, how: Decoding
-    ) -> ChatRequest:
-        return ChatRequest(
-            [{**message} for message in self.answerer.conversation(prompt, answered, turn)],
-            how.max_new_tokens,
-            how.temperature if how.sample else 0.0,
-            request_seed(self.seed, "generation", prompt.id, str(turn)) if how.sample else None,
-        )
+    def _request(self, prompt: Prompt, said: turns.Turns, turn: int, how: Decoding) -> ChatRequest:
+        messages = [{**message} for message in self.answerer.conversation(prompt, said, turn)]
+        if not how.sample:
+            return ChatRequest(messages, how.max_new_tokens, 0.0, None)
+        seed = request_seed(self.seed, "generation", prompt.id, str(turn))
+        return ChatRequest(messages, how.max_new_tokens, how.temperature, seed)
 
     def _entry(self, prompt: Prompt, answer: ChatCompletion, rule: str) -> Entry:
         thought, text = answer.parts

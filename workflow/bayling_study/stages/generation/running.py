@@ -35,9 +35,7 @@ TEXT_RULES = 2
 @dataclass
 class Runner:
     """A loaded engine with all that its answers depend on; the study's seed is for sampling.
-
-    ``system_sha256`` is part of the key of the journals, whose folder is ``work``.
-    """
+    ``system_sha256`` is part of the key of the journals, whose folder is ``work``."""
 
     engine: Engine
     template: TemplateName
@@ -58,8 +56,7 @@ class Runner:
                 self._turn(journal, prompts, turn, decoding, rule)
         cut = [e.cut for turn in journal.turns.values() for e in turn.values() if e.cut]
         details = {**how, "prompts_cut": len(cut), "prompt_tokens_cut": sum(cut)}
-        hypotheses = turns.collect(prompts.prompts, journal.turns)
-        return SuiteAnswers(prompts, hypotheses, details)
+        return SuiteAnswers(prompts, turns.collect(prompts.prompts, journal.turns), details)
 
     def _turn(
         self, journal: TurnJournal, prompts: PromptSet, turn: int, how: Decoding, rule: str
@@ -70,7 +67,7 @@ class Runner:
         if done:
             log.info("%s turn %d: %d answers reused", prompts.suite, turn + 1, len(done))
         by_id = {prompt.id: prompt for prompt in waiting}
-        requests = [self._request(prompt, journal, turn, how) for prompt in waiting]
+        requests = [self._request(prompt, journal.turns, turn, how) for prompt in waiting]
         stops = templates.stop_ids(self.engine.tokenizer, self.template)
         batches = plan(requests, self.engine.batch_tokens, self.engine.max_batch, how.beams)
         with Progress(f"{prompts.suite} turn {turn + 1}", len(requests), "answers") as progress:
@@ -86,22 +83,18 @@ class Runner:
                 progress.set_postfix_str(self.meter.speed, refresh=False)
                 progress.update(len(batch))
 
-    def _request(
-        self, prompt: Prompt, journal: TurnJournal, turn: int, how: Decoding
-    ) -> PromptTokens:
-        messages = self.answerer.conversation(prompt, journal.turns, turn)
+    def _request(self, prompt: Prompt, said: turns.Turns, turn: int, how: Decoding) -> PromptTokens:
+        messages = self.answerer.conversation(prompt, said, turn)
         try:
             ids = templates.prompt_ids(self.engine.tokenizer, self.template, messages)
         except StudyError as error:
             raise StudyError(error.what, where=f"prompt {prompt.id}", fix=error.fix) from error
         return fit_context(prompt.id, ids, how.max_new_tokens, self.engine.context)
 
-    def _entry(
-        self, prompt: Prompt, request: PromptTokens, answer: AnswerTokens, rule: str
-    ) -> Entry:
+    def _entry(self, prompt: Prompt, asked: PromptTokens, answer: AnswerTokens, rule: str) -> Entry:
         tokenizer, finish = self.engine.tokenizer, answer.finish
         whole = answer_text(tokenizer, answer.ids, cut=finish == "length")
-        inside = reasoning.begun(tokenizer.decode(request.ids[-MARK_TOKENS:]))
+        inside = reasoning.begun(tokenizer.decode(asked.ids[-MARK_TOKENS:]))
         thought, text = reasoning.split(whole, inside)
         text, said = self.answerer.part(prompt, text, rule)
-        return Entry(request.id, text, answer.tokens, finish, request.cut, thought, said)
+        return Entry(asked.id, text, answer.tokens, finish, asked.cut, thought, said)

@@ -5,9 +5,9 @@ only what one kill can lose. Answers are not bit-equal to those of transformers:
 beam search, the algorithm differ.
 """
 
-import random
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import torch
@@ -41,34 +41,25 @@ def load_vllm(checkpoint: Path, section: GenerationSection) -> Engine:
         disable_log_stats=True,
         generation_config="vllm",  # its own neutral defaults, not the checkpoint's
     )
-    tokenizer = AutoTokenizer.from_pretrained(
-        checkpoint, local_files_only=True, trust_remote_code=False
-    )
-    return Engine(
-        name="vllm",
-        format="safetensors",
-        tokenizer=tokenizer,
-        context=int(model.llm_engine.model_config.max_model_len),
-        decode=VllmDecoder(model, tokenizer.eos_token_id),
-        batch_tokens=1 << 40,
-        max_batch=REQUESTS,
-        packages={"vllm": vllm.__version__},
-        set_aside=divided(read_json(checkpoint / FILE) if (checkpoint / FILE).exists() else {})[1],
-    )
+    here = {"local_files_only": True, "trust_remote_code": False}
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint, **here)
+    context = int(model.llm_engine.model_config.max_model_len)
+    made = "safetensors", tokenizer, context, VllmDecoder(model, tokenizer.eos_token_id)
+    packages = {"vllm": vllm.__version__}
+    defaults = read_json(checkpoint / FILE) if (checkpoint / FILE).exists() else {}
+    return Engine("vllm", *made, 1 << 40, REQUESTS, packages, divided(defaults)[1])
 
 
 @dataclass(frozen=True)
 class VllmDecoder:
-    """Decodes batches with a loaded ``LLM``.
-
-    ``end`` is the tokenizer's own end token, the only one that vLLM's beam search knows.
-    """
+    """Decodes batches with a loaded ``LLM``. ``end`` is the tokenizer's own end token, the only one
+    that vLLM's beam search knows."""
 
     model: Any
     end: int
 
     def __call__(
-        self, batch: list[PromptTokens], how: Decoding, stops: list[int], seeds: list[random.Random]
+        self, batch: list[PromptTokens], how: Decoding, stops: list[int], seeds: list[Random]
     ) -> list[AnswerTokens]:
         """Returns a batch's answers (``StudyError`` if vllm's beam search cannot give them)."""
         prompts = [{"prompt_token_ids": request.ids} for request in batch]

@@ -4,25 +4,18 @@ Writes ``OUT/SUITE.jsonl`` (the chosen answers, as hypotheses), ``OUT/SUITE.mark
 metrics, likelihoods}``) and ``OUT/system.json``. A killed job goes on behind the last task in WORK.
 """
 
-import argparse
 import os
 import signal
 import sys
 import time
+from argparse import Namespace
 from statistics import fmean
 from typing import Any
 
 from bayling_study.config import StudyConfig, load_settings
 from bayling_study.config.multiple_choice import HarnessSuite, NliSuite, QuestionsSuite
-from bayling_study.core import cli
+from bayling_study.core import cli, files
 from bayling_study.core.errors import StudyError
-from bayling_study.core.files import (
-    atomic_directory,
-    sha256_json,
-    sha256_path,
-    write_json,
-    write_jsonl,
-)
 from bayling_study.core.lookup import look_up
 from bayling_study.core.records import Hypothesis, Prompt, by_item, read_prompts, write_hypotheses
 from bayling_study.shared.sources.fetched import files_root
@@ -49,9 +42,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(cli.EXIT_INTERRUPTED))
     os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
     prompts = {name: read_prompts(options.prompts / f"{name}.jsonl") for name in options.suites}
-    with run_record(
-        options.record, "harness", options.system, config.study.name, options.code
-    ) as run:
+    study = config.study.name
+    with run_record(options.record, "harness", options.system, study, options.code) as run:
         for name in prompts:
             run.input(f"prompts/{name}", options.prompts / f"{name}.jsonl")
         answered, details = _answers(config, options, prompts, run)
@@ -64,10 +56,7 @@ Answered = dict[str, dict[str, Any]]
 
 
 def _answers(
-    config: StudyConfig,
-    options: argparse.Namespace,
-    prompts: dict[str, list[Prompt]],
-    run: RunRecord,
+    config: StudyConfig, options: Namespace, prompts: dict[str, list[Prompt]], run: RunRecord
 ) -> tuple[Answered, dict[str, Any]]:
     """Loads the system and asks it everything. Imports take seconds and wait until here."""
     import torch
@@ -85,13 +74,14 @@ def _answers(
         "template": template,
         "precision": config.generation.precision,
         "format": loaded.format,
-        "checkpoint_sha256": sha256_path(options.checkpoint),
+        "checkpoint_sha256": files.sha256_path(options.checkpoint),
         "transformers": transformers.__version__,
     }
     run.parameters(details)
     run.input("checkpoint", options.checkpoint, details["checkpoint_sha256"])
     model = StudyModel(loaded, template, config.generation)
-    asker = ExaminedSystem(model, sha256_json(details), config.study.seed, options.work)
+    identity = files.sha256_json(details)
+    asker = ExaminedSystem(model, identity, config.study.seed, options.work)
     downloads = cli.pairs(options.download, "--download")
     started = time.monotonic()
     answered: Answered = {}
@@ -118,14 +108,14 @@ def _cut(items: dict[str, Any]) -> dict[str, int]:
 
 
 def _write(
-    options: argparse.Namespace,
+    options: Namespace,
     config: StudyConfig,
     answered: Answered,
     prompts: dict[str, list[Prompt]],
     details: dict[str, Any],
 ) -> None:
     """Writes the output folder; it appears whole or not at all."""
-    with atomic_directory(options.out) as scratch:
+    with files.atomic_directory(options.out) as scratch:
         for name, items in answered.items():
             marked = {row.id: row for found in items.values() for row in found.marked}
             rows = [marked[prompt.id] for prompt in prompts[name]]
@@ -133,7 +123,7 @@ def _write(
             write_hypotheses(scratch / f"{name}.jsonl", chosen)
             keys = ("id", "metrics", "likelihoods")
             marks = ({key: getattr(row, key) for key in keys} for row in rows)
-            write_jsonl(scratch / f"{name}.marks.jsonl", marks)
+            files.write_jsonl(scratch / f"{name}.marks.jsonl", marks)
         signatures = {
             name: {item: found.signature for item, found in items.items()}
             for name, items in answered.items()
@@ -148,7 +138,7 @@ def _write(
             "suites": {name: _cut(items) for name, items in answered.items()},
             "signatures": signatures,
         }
-        write_json(scratch / "system.json", declared)
+        files.write_json(scratch / "system.json", declared)
 
 
 if __name__ == "__main__":

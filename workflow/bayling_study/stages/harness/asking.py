@@ -23,10 +23,8 @@ ChoiceSuite = HarnessSuite | QuestionsSuite | NliSuite
 @dataclass(frozen=True)
 class MarkedAnswer:
     """One answered question, by its prompt's id; ``choice`` is the text of the most likely one.
-
     ``likelihoods`` are the choices' log-probabilities after the question, ``metrics`` the harness's
-    marks (``acc``, ``acc_norm``), 0 or 1; ``cut`` are the tokens missing at its front, at most.
-    """
+    marks (``acc``, ``acc_norm``), 0 or 1; ``cut`` are the tokens missing at its front, at most."""
 
     id: str
     choice: str
@@ -85,10 +83,8 @@ class ExaminedSystem:
             log_samples=True,
         )
         rows = {row["doc_id"]: row for row in results["samples"][name]}
-        marked = [
-            _marked(prompt, rows[number], self.model.cut)
-            for prompt, number in zip(prompts, numbers, strict=True)
-        ]
+        pairs = zip(prompts, numbers, strict=True)
+        marked = [_marked(prompt, rows[number], self.model.cut) for prompt, number in pairs]
         right = sum(row.metrics.get("acc", 0.0) for row in marked)
         log.info("%s: %d of %d right", label, right, len(marked))
         return Item(signature(task, suite.chat_template, shots), marked)
@@ -98,13 +94,10 @@ def _task(suite: ChoiceSuite, prompts: list[Prompt], root: Path | None) -> tuple
     """Returns the harness's task and the numbers of the questions to ask, one per prompt."""
     first = prompts[0]
     if not isinstance(suite, HarnessSuite):
-        rows = [
-            {"text": p.turns[0], "choices": p.meta["choices"], "gold": p.meta["gold"]}
-            for p in prompts
-        ]
-        return question_task(f"{getattr(suite, 'collection', 'nli')}-{first.item}", rows), list(
-            range(len(rows))
-        )
+        keys = ("choices", "gold")
+        rows = [{"text": p.turns[0]} | {key: p.meta[key] for key in keys} for p in prompts]
+        name = f"{getattr(suite, 'collection', 'nli')}-{first.item}"
+        return question_task(name, rows), list(range(len(rows)))
     assert root is not None, "a harness suite comes with its source"
     task = load_task(first.meta["task"], suite, root)
     numbers = [int(prompt.meta["number"]) for prompt in prompts]
@@ -123,8 +116,7 @@ def _marked(prompt: Prompt, row: dict[str, Any], lost: dict[tuple[str, str], int
     # Behind the choices' likelihoods the harness may append those without a question.
     likelihoods = [float(answer[0]) for answer in row["filtered_resps"]][: len(choices)]
     best = max(range(len(likelihoods)), key=likelihoods.__getitem__)
-    metrics = {
-        name: float(row[name]) for name in row["metrics"] if isinstance(row[name], int | float)
-    }
+    marks = {name: row[name] for name in row["metrics"]}
+    metrics = {name: float(v) for name, v in marks.items() if isinstance(v, int | float)}
     cut = max(lost.get(tuple(texts), 0) for texts in row["arguments"])
     return MarkedAnswer(prompt.id, choices[best], likelihoods, metrics, cut)

@@ -45,11 +45,9 @@ class StudyModel(HFLM):  # type: ignore[misc]
     def apply_chat_template(
         self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True
     ) -> str:
-        """Returns a chat in the system's template, up to where its answer begins.
-
-        The harness appends a choice to it and tokenises the whole, so the string keeps where spans
-        end and which are special. A message with a code point that says so is a ``StudyError``.
-        """
+        """Returns a chat in the system's template, up to where its answer begins. The harness
+        appends a choice to it and tokenises the whole, so the string keeps where spans end and
+        which are special. A message with a code point that says so is a ``StudyError``."""
         messages: list[templates.Message] = [
             {"role": turn["role"], "content": turn["content"]} for turn in chat_history
         ]
@@ -90,26 +88,22 @@ class StudyModel(HFLM):  # type: ignore[misc]
         """Scores continuations batch by batch; the results are in the order of the requests."""
         answers: dict[int, tuple[float, bool]] = {}
         most = self.max_length + 1  # the last token is only predicted
-        self.cut |= {
-            r[0]: len(r[1]) + len(r[2]) - most for r in requests if len(r[1]) + len(r[2]) > most
-        }
+        sizes = ((texts, len(asked) + len(choice)) for texts, asked, choice in requests)
+        self.cut |= {texts: size - most for texts, size in sizes if size > most}
         with Progress(self.task, len(requests), "choices") as progress:
             for batch in batches(requests, self._limits.batch_tokens, self._limits.max_batch):
                 self.batch_size_per_gpu = len(batch)
-                found = super()._loglikelihood_tokens(
-                    [requests[number] for number in batch], disable_tqdm=True
-                )
+                own = [requests[number] for number in batch]
+                found = super()._loglikelihood_tokens(own, disable_tqdm=True)
                 answers.update(zip(batch, found, strict=True))
                 progress.update(len(batch))
         return [answers[number] for number in range(len(requests))]
 
 
 def batches(requests: list[Continuation], batch_tokens: int, max_batch: int) -> Iterator[list[int]]:
-    """Yields numbers of requests to score together, longest first.
-
-    Choices of one token that share their context are one row of the model's input, as the harness
-    reads them. A batch has one row, or up to ``max_batch`` with ``batch_tokens``, padding included.
-    """
+    """Yields numbers of requests to score together, longest first. Choices of one token that share
+    their context are one row of the model's input, as the harness reads them. A batch has one row,
+    or up to ``max_batch`` with ``batch_tokens``, padding included."""
     order = sorted(range(len(requests)), key=lambda n: (-len(_row(requests[n])), _row(requests[n])))
     batch: list[int] = []
     rows: set[tuple[int, ...]] = set()

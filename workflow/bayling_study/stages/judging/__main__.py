@@ -13,17 +13,11 @@ from contextlib import ExitStack, contextmanager
 from bayling_study.config import StudyConfig, load_settings
 from bayling_study.config.suites import JudgedSuite
 from bayling_study.config.systems import EndpointSystem
-from bayling_study.core import cli
+from bayling_study.core import cli, records
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import sha256_json, sha256_path
 from bayling_study.core.lookup import look_up_kind
-from bayling_study.core.records import (
-    Hypothesis,
-    Prompt,
-    check_owner,
-    read_hypotheses,
-    read_prompts,
-)
+from bayling_study.core.records import Hypothesis, Prompt
 from bayling_study.shared.endpoint import Endpoint
 from bayling_study.shared.endpoint.local import served
 from bayling_study.shared.tracking.record import run_record
@@ -46,9 +40,8 @@ COMMAND_LINE = cli.command(
 def main() -> None:
     """Judges what the command line asks for."""
     options = COMMAND_LINE.parse_args()
-    config = load_settings(
-        options.settings, "study", "systems", "suites", operations=options.operations
-    )
+    sections = "study", "systems", "suites"
+    config = load_settings(options.settings, *sections, operations=options.operations)
     suite = look_up_kind(JudgedSuite, "judged suite", options.suite, config.suites, "--suite")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(cli.EXIT_INTERRUPTED))
     name = f"{options.suite}-{options.system}"
@@ -58,7 +51,7 @@ def main() -> None:
         run.input("prompts", path)
         for system in (options.system, suite.baseline):
             run.input(f"generation/{system}", options.generation / system / path.name)
-        asked = _pairs(options, suite, read_prompts(path))
+        asked = _pairs(options, suite, records.read_prompts(path))
         with _judge(config, suite, options) as endpoint:
             seed = config.study.seed
             reviews = ask(endpoint, asked, suite.judge_decoding, suite.attempts, seed)
@@ -72,8 +65,8 @@ def main() -> None:
 def _pairs(options: Namespace, suite: JudgedSuite, prompts: list[Prompt]) -> list[PairwisePrompt]:
     def answers(system: str) -> dict[str, Hypothesis]:
         path = options.generation / system / f"{options.suite}.jsonl"
-        check_owner(path.parent, system)
-        return {row.id: row for row in read_hypotheses(path, prompts)}
+        records.check_owner(path.parent, system)
+        return {row.id: row for row in records.read_hypotheses(path, prompts)}
 
     return pairs(prompts, answers(options.system), answers(suite.baseline), suite.judge_prompt)
 

@@ -13,6 +13,9 @@ from bayling_study.shared.review_prompts import ORDERS, parse_scores, review_id,
 
 log = logging.getLogger(__name__)
 
+Answers = dict[str, Hypothesis]
+"""A system's answers by prompt id."""
+
 
 class PairwisePrompt(NamedTuple):
     """One question with two systems' answers, in one order: id of its review, and the prompt."""
@@ -39,10 +42,7 @@ class Review(NamedTuple):
 
 
 def pairs(
-    prompts: Iterable[Prompt],
-    system: dict[str, Hypothesis],
-    baseline: dict[str, Hypothesis],
-    instruction: str,
+    prompts: Iterable[Prompt], system: Answers, baseline: Answers, instruction: str
 ) -> list[PairwisePrompt]:
     """Returns both orders of every question, the system first and then second."""
     found = []
@@ -59,11 +59,8 @@ def ask(
     endpoint: Endpoint, pairs: Sequence[PairwisePrompt], how: Decoding, attempts: int, seed: int
 ) -> list[Review]:
     """Returns a review of every pair, in their order (``StudyError`` if the server failed or the
-    budget is spent; reviews so far are kept).
-
-    The first try follows ``how``. Asking a deterministic judge the same again would bring the same
-    again, so later tries sample at ``how.temperature``.
-    """
+    budget is spent; reviews so far are kept). The first try follows ``how``; later ones sample at
+    ``how.temperature``, for a deterministic judge says the same when it is asked the same."""
     reviews: dict[PairwisePrompt, Review] = {}
     waiting = list(pairs)
     for attempt in range(attempts):

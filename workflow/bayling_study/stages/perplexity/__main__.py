@@ -39,9 +39,8 @@ def main() -> None:
     options = COMMAND_LINE.parse_args()
     config = load_settings(options.settings, "perplexity", "generation", "scoring", "systems")
     system = look_up_kind(Int8System, "int8 system", options.system, config.systems, "--system")
-    with run_record(
-        options.record, "perplexity", options.system, config.study.name, options.code
-    ) as run:
+    study = config.study.name
+    with run_record(options.record, "perplexity", options.system, study, options.code) as run:
         limit = config.perplexity.conversations
         run.parameters({"conversations": limit, "precision": config.generation.precision})
         run.input("base", options.base_checkpoint)
@@ -62,10 +61,8 @@ def main() -> None:
 def measure(
     config: StudyConfig, system: str, prompts: list[Prompt], options: argparse.Namespace
 ) -> dict[str, Any]:
-    """Loads one model after the other and compares what they think of the same tokens.
-
-    Checkpoints that cannot be loaded, and tokenizers that differ, are a ``StudyError``.
-    """
+    """Loads one model after the other and compares what they think of the same tokens. Checkpoints
+    that cannot be loaded, and tokenizers that differ, are a ``StudyError``."""
     conversations, base = _opinions(config, system, prompts, options.base_checkpoint)
     gc.collect()  # the first model goes before the second comes
     same, export = _opinions(config, system, prompts, options.checkpoint)

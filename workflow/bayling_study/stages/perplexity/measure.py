@@ -56,9 +56,7 @@ def encode(
     prompts: Iterable[Prompt], tokenizer: Any, template: TemplateName, context: int
 ) -> list[Conversation]:
     """Tokenises prompts with their references as training would (``StudyError`` if none fits).
-
-    Conversations longer than ``context`` are left out: cut, they would be others.
-    """
+    Conversations longer than ``context`` are left out: cut, they would be others."""
     fitting = []
     for prompt in prompts:
         messages: list[templates.Message] = []

@@ -18,11 +18,8 @@ from bayling_study.shared.sources.fetched import files_root
 
 @dataclass(frozen=True)
 class PromptContext:
-    """What a builder may look at besides its own section of the config.
-
-    ``downloads`` are folders by source id; of ``seed``, the study's, ``seeds.generator`` derives
-    one for each purpose.
-    """
+    """What a builder may look at besides its own section of the config. ``downloads`` are folders
+    by source id; of ``seed``, the study's, ``seeds.generator`` derives one for each purpose."""
 
     seed: int
     corpora: Path | None = None

@@ -41,10 +41,9 @@ def main() -> None:
     config = load_settings(options.settings, "study", "suites")
     suite = look_up("suite", options.suite, config.suites, "suites")
     downloads = cli.pairs(options.download, "--download")
-    context = PromptContext(config.study.seed, options.corpora, downloads)
-    with run_record(
-        options.record, "prompts", options.suite, config.study.name, options.code
-    ) as run:
+    study = config.study
+    context = PromptContext(study.seed, options.corpora, downloads)
+    with run_record(options.record, "prompts", options.suite, study.name, options.code) as run:
         run.parameters(suite.model_dump(mode="json"))
         for source, folder in downloads.items():
             run.input(source, folder)
@@ -52,7 +51,7 @@ def main() -> None:
             run.input("corpora", options.corpora)
         prompts = builder(suite.kind)(options.suite, suite, context)
         if isinstance(suite, Wmt22Suite | FileSuite | ConstrainedSuite | ExamsSuite):
-            prompts = limited(prompts, suite.limit, config.study.seed)
+            prompts = limited(prompts, suite.limit, study.seed)
         write_prompts(options.out, prompts)
         run.metrics({"prompts": len(prompts)})
         run.metrics({f"prompts.{item}": n for item, n in Counter(p.item for p in prompts).items()})

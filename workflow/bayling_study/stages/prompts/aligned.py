@@ -30,12 +30,10 @@ def rows_of(path: Path, split: str, directions: Iterable[str]) -> list[dict[str,
 def first_rows(
     path: Path, split: str, directions: Iterable[str], limit: int
 ) -> list[dict[str, Any]]:
-    """Returns the rows that give each direction its first segments, in the file's order.
-
-    A direction without rows of its own is joined over the pivot: it gets the first
-    rows of its source language whose pivot text the target language has too, and
-    the rows of the target language with those texts. ``limit`` counts segments per direction.
-    """
+    """Returns the rows that give each direction its first segments, in the file's order. A
+    direction without rows of its own is joined over the pivot: it gets the first rows of its source
+    language whose pivot text the target language has too, and the rows of the target language with
+    those texts. ``limit`` counts segments per direction."""
     wanted = list(directions)
     kept = _direct(path, split, wanted, limit)
     found = {frozenset((row["lang_a"], row["lang_b"])) for row in kept.values()}
@@ -56,10 +54,8 @@ def _batches(
     start = 0
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(BATCH_ROWS):
-            mask = pc.and_(
-                pc.equal(batch["split"], split),
-                pc.is_in(batch["lang_b"], pa.array(sorted(languages), pa.string())),
-            )
+            asked = pc.is_in(batch["lang_b"], pa.array(sorted(languages), pa.string()))
+            mask = pc.and_(pc.equal(batch["split"], split), asked)
             numbers = np.flatnonzero(mask.to_numpy(zero_copy_only=False)) + start
             start += len(batch)
             if len(numbers):

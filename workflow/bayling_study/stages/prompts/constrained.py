@@ -18,11 +18,9 @@ FOLDER = Path("data/constrained_translation")
 
 
 def build(name: str, suite: ConstrainedSuite, context: PromptContext) -> list[Prompt]:
-    """Returns one prompt per row, direction by direction.
-
-    ``meta`` holds ``constraints``, the fragments in the file's order, and ``source_text``. A
-    direction without a file is skipped with a message, a malformed row refused (``StudyError``).
-    """
+    """Returns one prompt per row, direction by direction. ``meta`` holds ``constraints``, the
+    fragments in the file's order, and ``source_text``. A direction without a file is skipped with a
+    message, a malformed row refused (``StudyError``)."""
     folder = context.files_of(suite.source) / FOLDER
     prompts: list[Prompt] = []
     for direction in suite.directions:
@@ -37,11 +35,8 @@ def build(name: str, suite: ConstrainedSuite, context: PromptContext) -> list[Pr
 
 def _check(row: Any, where: str) -> None:
     """Raises a ``StudyError`` unless the row has text, translation and constraints."""
-    good = (
-        isinstance(row, dict)
-        and all(isinstance(row.get(key), str) for key in ("src", "tgt"))
-        and isinstance(row.get("constraint"), list)
-        and all(isinstance(word, str) and word for word in row["constraint"])
-    )
-    if not good:
-        raise StudyError("a row has src, tgt and a list of texts called constraint", where=where)
+    match row:
+        case {"src": str(), "tgt": str(), "constraint": [*words]}:
+            if all(isinstance(word, str) and word for word in words):
+                return
+    raise StudyError("a row has src, tgt and a list of texts called constraint", where=where)

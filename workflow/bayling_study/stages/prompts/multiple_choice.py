@@ -9,10 +9,8 @@ LETTERS = string.ascii_uppercase
 
 
 class ExamQuestion(NamedTuple):
-    """One question as a system reads it, up to where its answer begins.
-
-    ``choices`` are the possible answers as they are written, ``gold`` the right one's position.
-    """
+    """One question as a system reads it, up to where its answer begins. ``choices`` are the
+    possible answers as they are written, ``gold`` the right one's position."""
 
     text: str
     choices: list[str]
@@ -22,11 +20,9 @@ class ExamQuestion(NamedTuple):
 def choice_prompt(
     suite: str, place: str, question: ExamQuestion, averages: list[str], **languages: str
 ) -> Prompt:
-    """Returns a question as a prompt with the id ``place``, ``ITEM/NUMBER``.
-
-    ``meta`` has its number, ``choices``, ``gold`` and the averages that the item enters. The
-    reference is empty where the right choice is not among the choices.
-    """
+    """Returns a question as a prompt with the id ``place``, ``ITEM/NUMBER``. ``meta`` has its
+    number, ``choices``, ``gold`` and the averages that the item enters. The reference is empty
+    where the right choice is not among the choices."""
     item, _, number = place.rpartition("/")
     found = question.choices[question.gold] if 0 <= question.gold < len(question.choices) else ""
     meta: dict[str, Any] = {"number": int(number), "choices": question.choices}

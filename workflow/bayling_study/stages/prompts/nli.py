@@ -26,9 +26,8 @@ def build(name: str, suite: NliSuite, context: PromptContext) -> list[Prompt]:
     for category, file in suite.categories.items():
         questions, unlabelled = _questions(root / file, suite)
         for number in chosen(len(questions), suite.limit, context.seed, name, category):
-            made = choice_prompt(
-                name, f"{category}/{number}", questions[number], ["average"], target=suite.language
-            )
+            place, question = f"{category}/{number}", questions[number]
+            made = choice_prompt(name, place, question, ["average"], target=suite.language)
             made.meta["unlabelled"] = unlabelled
             prompts.append(made)
     return prompts

@@ -14,11 +14,8 @@ from bayling_study.stages.prompts.released import chosen
 
 
 def build(name: str, suite: QuestionsSuite, context: PromptContext) -> list[Prompt]:
-    """Returns the questions of all languages; ``meta`` has ``choices`` and ``gold``.
-
-    Raises:
-        StudyError: the collection does not have a language, or its source is not named.
-    """
+    """Returns the questions of all languages; ``meta`` has ``choices`` and ``gold`` (``StudyError``
+    if the collection does not have a language, or its source is not named)."""
     prompts: list[Prompt] = []
     for language in suite.languages:
         questions = _questions(name, suite, language, context)

@@ -24,13 +24,8 @@ def is_present(suite: str, item: str, *paths: Path) -> bool:
 
 
 def item_rows(suite: str, item: str, path: Path) -> list[tuple[str, Any]]:
-    """Returns the rows of an item's JSON-lines file, each with its place ``FILE:LINE``.
-
-    An absent file gives no rows and a message.
-
-    Raises:
-        StudyError: the file is empty or has a line that is not JSON.
-    """
+    """Returns the rows of an item's JSON-lines file, each with its place ``FILE:LINE``; an absent
+    file gives none and a message (``StudyError`` if it is empty or has a line that is not JSON)."""
     if not is_present(suite, item, path):
         return []
     rows = [(f"{path}:{number}", row) for number, row in enumerate(read_jsonl(path), start=1)]
@@ -42,11 +37,8 @@ def item_rows(suite: str, item: str, path: Path) -> list[tuple[str, Any]]:
 def aligned_lines(
     source: Path, reference: Path, read: Callable[[Path], list[str]] = read_segments
 ) -> list[tuple[str, str]]:
-    """Returns the pairs of source and reference segments of two files of lines.
-
-    Raises:
-        StudyError: they differ in their number of lines; names the first that is too many.
-    """
+    """Returns the pairs of source and reference segments of two files of lines (a ``StudyError``
+    names the first line that one of them has too many)."""
     left, right = read(source), read(reference)
     if len(left) != len(right):
         what = f"{len(right)} lines, but {source.name} has {len(left)}"
@@ -62,11 +54,9 @@ def chosen(size: int, limit: int | None, seed: int, suite: str, item: str) -> li
 
 
 def limited(prompts: list[Prompt], limit: int | None, seed: int) -> list[Prompt]:
-    """Returns at most so many prompts of each item, drawn with the seed, in their order.
-
-    Those of an item that is cut say in ``meta.of`` how many it has, by which released outputs
-    of the whole item are still told from others.
-    """
+    """Returns at most so many prompts of each item, drawn with the seed, in their order. Those of
+    an item that is cut say in ``meta.of`` how many it has, by which released outputs of the whole
+    item are still told from others."""
     kept: list[Prompt] = []
     for item, found in by_item(prompts).items():
         places = chosen(len(found), limit, seed, found[0].suite, item)

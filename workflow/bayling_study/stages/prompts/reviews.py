@@ -20,11 +20,9 @@ FIELDS = ("question_id", "question", "category", "system1", "system2")
 
 
 def build(name: str, suite: ReviewsSuite, context: PromptContext) -> list[Prompt]:
-    """Returns one prompt per item by opponent and part (``StudyError`` if a row is malformed).
-
-    Items are called ``OPPONENT.PART``, prompts ``OPPONENT.PART/QUESTION``; ``meta`` holds
-    ``category``, ``opponent``, ``part`` and ``judged``. An absent file is skipped with a message.
-    """
+    """Returns one prompt per item by opponent and part (``StudyError`` if a row is malformed; an
+    absent file is skipped with a message). Items are called ``OPPONENT.PART``, prompts
+    ``OPPONENT.PART/QUESTION``; ``meta`` holds ``category``, ``opponent``, ``part``, ``judged``."""
     folder = context.files_of(suite.source) / FOLDER
     prompts: list[Prompt] = []
     for opponent in suite.opponents:

@@ -25,11 +25,8 @@ COLUMNS = ["id", "lang_a", "lang_b", "text_a", "text_b", "document"]
 
 
 class HeldOut(NamedTuple):
-    """A held-out segment: its ``texts`` by language code, two or more.
-
-    ``id`` is the corpus row's, of the first language where two were joined; ``document`` is for
-    resampling by document.
-    """
+    """A held-out segment: its ``texts`` by language code, two or more. ``id`` is the corpus row's,
+    of the first language where two were joined; ``document`` is for resampling by document."""
 
     id: str
     document: str
@@ -66,11 +63,9 @@ def build(name: str, suite: TranslationSuite, context: PromptContext) -> list[Pr
 def segment_prompt(
     suite: str, place: str, texts: tuple[str, str], language: str, meta: Mapping[str, Any]
 ) -> Prompt:
-    """Returns the prompt, in a language, for a translation of the first of two texts.
-
-    Its id, ``place``, is ``DIRECTION/NUMBER``. ``meta`` is what a scorer needs besides
-    ``source_text``; words under ``constraints`` are asked for.
-    """
+    """Returns the prompt, in a language, for a translation of the first of two texts. Its id,
+    ``place``, is ``DIRECTION/NUMBER``. ``meta`` is what a scorer needs besides ``source_text``;
+    words under ``constraints`` are asked for."""
     direction = place.partition("/")[0]
     source, target = direction.split("-")
     turn = translation_prompt(texts[0], target, language, meta.get("constraints", ()))
@@ -86,11 +81,9 @@ def trained_average(trained: bool) -> str:
 
 def class_averages(source: str, target: str, pivots: Sequence[str]) -> list[str]:
     """Returns the averages that a direction enters by what FLORES-101 knows of its languages.
-
-    ``xx-en`` and ``en-xx`` are all languages into and from English; ``xx-en.low``
-    those of a resource class, ``xx-en.Cyrl`` those of a script. A direction
-    between two pivots enters those of both; a language that FLORES lacks has no class.
-    """
+    ``xx-en`` and ``en-xx`` are all languages into and from English; ``xx-en.low`` those of a
+    resource class, ``xx-en.Cyrl`` those of a script. A direction between two pivots enters those of
+    both; a language that FLORES lacks has no class."""
     groups = [(f"{source}-xx", target)] if source in pivots else []
     groups += [(f"xx-{target}", source)] if target in pivots else []
     known = {language.code: language for language in flores_languages()}

@@ -17,10 +17,8 @@ REFERENCES = Path("exp/translation_benchmark/reference")
 
 
 def build(name: str, suite: Wmt22Suite, context: PromptContext) -> list[Prompt]:
-    """Returns one prompt per segment, direction by direction (``StudyError`` if lines differ).
-
-    A direction without reference files in the source (a partial copy) is skipped with a message.
-    """
+    """Returns one prompt per segment, direction by direction (``StudyError`` if lines differ). A
+    direction without reference files in the source (a partial copy) is skipped with a message."""
     root = context.files_of(suite.source)
     prompts: list[Prompt] = []
     for direction in suite.directions:

@@ -67,13 +67,9 @@ def sections_of(study: Study, verdicts: list[Verdict]) -> list[PageSection]:
 
 
 def write_report(study: Study, out: Path) -> list[PageSection]:
-    """Writes the page, its tables and figures, and the verdicts; returns the chapters.
-
-    A block that fails leaves all others: a first chapter and ``tables/missing.tsv`` name it.
-
-    Raises:
-        StudyError: there are no scores, or the table of published values is malformed.
-    """
+    """Writes the page, its tables and figures, and the verdicts; returns the chapters. A block
+    that fails leaves all others: a first chapter and ``tables/missing.tsv`` name it (``StudyError``
+    if there are no scores, or the table of published values is malformed)."""
     config, scores = study.config, study.scores
     verdicts, sentences = list[Verdict](), list[str]()
     published = read_published(Path(config.report.published))

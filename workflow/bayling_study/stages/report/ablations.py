@@ -10,7 +10,7 @@ from bayling_study.core.records import Score
 from bayling_study.shared.sizing.shape import Shape
 from bayling_study.shared.tracking.record import flatten
 from bayling_study.stages.report import figures
-from bayling_study.stages.report.blocks import Cell, Figure, PageSection, Table, number, table_row
+from bayling_study.stages.report.blocks import Cell, Figure, PageSection, Table, number
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.heatmap import directions_of
 from bayling_study.stages.report.metrics import by_system, explain, headline, score_row
@@ -24,8 +24,8 @@ OTHER_MODEL = 1.1
 of a vocabulary make less."""
 
 POOL = " items pooled"
-Means = tuple[str, str]
-"""A suite and a metric."""
+Means = dict[tuple[str, str], dict[str, float]]
+"""(suite, headline metric) to the plain mean over items of each system."""
 
 
 def ablation_section(study: Study) -> PageSection:
@@ -69,12 +69,10 @@ def _parameters(checkpoint: Path) -> float | None:
         return None
 
 
-def means_of(study: Study, systems: Sequence[str]) -> dict[Means, dict[str, float]]:
-    """Returns (suite, headline metric) to the plain mean over items of each system.
-
-    Where items are directions, averages among them do not count twice.
-    """
-    result: dict[Means, dict[str, float]] = {}
+def means_of(study: Study, systems: Sequence[str]) -> Means:
+    """Returns (suite, headline metric) to the plain mean over items of each system. Where items are
+    directions, averages among them do not count twice."""
+    result: Means = {}
     for suite, every in study.by_suite.items():
         scores = [score for score in every if score.system in systems]
         directions = set(directions_of(score.item for score in scores))
@@ -88,18 +86,13 @@ def means_of(study: Study, systems: Sequence[str]) -> dict[Means, dict[str, floa
 
 
 def is_average(score: Score) -> bool:
-    """Tells whether a score is over several items, with the resamples of them all.
-
-    An average says so itself: a plain mean by its signature, pooled items by their note
-    (``scoring.aggregates``).
-    """
+    """Tells whether a score is over several items, with the resamples of them all. It says so
+    itself: a plain mean by its signature, pooled items by their note (``scoring.aggregates``)."""
     whole = score.signature.startswith(MEAN) or score.note.endswith(POOL)
     return whole and score.low is not None and "." not in score.item
 
 
-def _scores(
-    study: Study, tuned: Sequence[str], means: dict[Means, dict[str, float]]
-) -> dict[str, list[Cell]]:
+def _scores(study: Study, tuned: Sequence[str], means: Means) -> dict[str, list[Cell]]:
     """Returns columns of averages that scoring resampled and, where a system has none, of plain
     means. Averages of groups of languages (``script.Latn``) are left to the suites' tables."""
     columns: dict[str, list[Cell]] = {}
@@ -118,17 +111,17 @@ def _metric(study: Study, name: str, metric: str) -> float | None:
     return found
 
 
-def _table(study: Study, tuned: Sequence[str], means: dict[Means, dict[str, float]]) -> Table:
+def _table(study: Study, tuned: Sequence[str], means: Means) -> Table:
     settings = {name: flatten(study.config.systems[name].model_dump(mode="json")) for name in tuned}
     keys = dict.fromkeys(key for values in settings.values() for key in values)
     varied = [k for k in keys if len({str(v.get(k)) for v in settings.values()}) > 1]
     scores = _scores(study, tuned, means)
     rows = [
-        table_row(
+        [
             *(name, *(settings[name].get(key, "–") for key in varied)),
             *(number(_metric(study, name, key), 3 if key == "loss" else 0) for key in SIZES),
             *(cells[place] for cells in scores.values()),
-        )
+        ]
         for place, name in enumerate(tuned)
     ]
     columns = ["system", *varied, *(key.replace("_", " ") for key in SIZES), *scores]

@@ -9,7 +9,7 @@ from bayling_study.core.records import Prompt
 from bayling_study.shared.interactive.checks import Check
 from bayling_study.shared.interactive.reasons import Reason, asked, reasons
 from bayling_study.shared.metrics.measures import meaning
-from bayling_study.shared.metrics.segment_scores import read_segment_scores
+from bayling_study.shared.metrics.segment_scores import SegmentScores, read_segment_scores
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.metrics import headline
 from bayling_study.stages.report.samples import shown
@@ -20,11 +20,9 @@ Values = dict[str, list[Any]]
 
 
 def segment_values(study: Study, suite: str, prompts: Sequence[Prompt]) -> dict[str, Values]:
-    """Returns the segment scores of a suite by metric, the headline metrics first.
-
-    A metric that scoring has by turn (``chrf2.turn-2``) gets a list for each prompt. Other parts
-    of metrics are left out, and so is what is neither better nor worse. Values have one decimal.
-    """
+    """Returns the segment scores of a suite by metric, the headline metrics first. A metric that
+    scoring has by turn (``chrf2.turn-2``) gets a list for each prompt. Other parts of metrics are
+    left out, and so is what is neither better nor worse. Values have one decimal."""
     files = {name: study.segment_files(name, suite) for name in study.config.systems}
     found = {name: read_segment_scores(paths) for name, paths in files.items() if paths}
     known = {prompt.id for prompt in prompts}  # a judge's reviews have ids of their own
@@ -40,9 +38,7 @@ def segment_values(study: Study, suite: str, prompts: Sequence[Prompt]) -> dict[
     return values
 
 
-def _values(
-    own: dict[str, dict[str, float]], metric: str, prompts: Sequence[Prompt], by_turn: bool
-) -> list[Any]:
+def _values(own: SegmentScores, metric: str, prompts: Sequence[Prompt], by_turn: bool) -> list[Any]:
     def rounded(name: str, prompt: Prompt) -> float | None:
         value = own.get(name, {}).get(prompt.id)
         return None if value is None else round(value, 1)

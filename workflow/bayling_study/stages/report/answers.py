@@ -23,13 +23,8 @@ from bayling_study.core.files import write_text
 from bayling_study.core.records import Prompt
 from bayling_study.core.text.words import words
 from bayling_study.shared.metrics.measures import meaning
-from bayling_study.stages.report.answer_marks import (
-    Demand,
-    Values,
-    demands,
-    outcome,
-    segment_values,
-)
+from bayling_study.stages.report import answer_marks
+from bayling_study.stages.report.answer_marks import Demand, Values, outcome
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.page import render_page
 from bayling_study.stages.report.samples import shown
@@ -80,18 +75,15 @@ class AnswerSuite(NamedTuple):
 
 
 def answer_suite(study: Study, suite: str) -> AnswerSuite | None:
-    """Returns a suite's data, or none where no system has an answer that could be shown.
-
-    Raises:
-        StudyError: a file of segment scores is damaged, or a check of a demand is unknown.
-    """
+    """Returns a suite's data, or none where no system has an answer that could be shown
+    (``StudyError`` if a file of segment scores is damaged, or a check of a demand unknown)."""
     prompts = study.prompts(suite)
     given = {name: study.answers(name, suite) for name in study.config.systems}
     systems = [name for name, answers in given.items() if answers]
     if not systems:
         return None
-    values = segment_values(study, suite, prompts)
-    wanted = [demands(prompt) for prompt in prompts]
+    values = answer_marks.segment_values(study, suite, prompts)
+    wanted = [answer_marks.demands(prompt) for prompt in prompts]
     marks: Values = next((values[metric] for metric in MET if metric in values), {})
     met = {s: [v if isinstance(v, list) else [v] for v in own] for s, own in marks.items()}
     rows = [

@@ -6,7 +6,8 @@ A table knows how it looks as TSV, as LaTeX and as HTML cells; the page template
 import csv
 import io
 import re
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import InitVar, dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,11 +18,9 @@ SHORT, LONG = 16, 60
 
 
 class Cell(NamedTuple):
-    """One table cell: its text, and how that is shown.
-
-    ``detail`` is smaller text below it, such as an interval; ``link`` a file relative to the
-    report; ``hint`` is shown when the pointer rests on the cell. The best of a row is ``strong``.
-    """
+    """One table cell: its text, and how that is shown. ``detail`` is smaller text below it, such as
+    an interval; ``link`` a file relative to the report; ``hint`` is shown when the pointer rests on
+    the cell. The best of a row is ``strong``."""
 
     text: str
     detail: str = ""
@@ -42,20 +41,22 @@ class Cell(NamedTuple):
 
 @dataclass
 class Table:
-    """A named table; ``name`` is also its files' name.
-
-    ``groups`` is a second heading above ``columns``: (title, number of columns); ``about`` says
-    what a metric is that the title, a heading or a cell names.
-    """
+    """A named table; ``name`` is also its files' name. In the ``body`` cells stay as they are, all
+    else becomes their text. ``groups`` is a second heading above ``columns``: (title, number of
+    columns); ``about`` says what a metric is that the title, a heading or a cell names."""
 
     name: str
     title: str
     columns: list[str]
-    rows: list[list[Cell]]
+    body: InitVar[Iterable[Iterable[object]]]
     note: str = ""
     figures: "list[Figure]" = field(default_factory=list)
     groups: list[tuple[str, int]] = field(default_factory=list)
     about: dict[str, str] = field(default_factory=dict)
+    rows: list[list[Cell]] = field(init=False)
+
+    def __post_init__(self, body: Iterable[Iterable[object]]) -> None:
+        self.rows = [[c if isinstance(c, Cell) else Cell(str(c)) for c in row] for row in body]
 
     @property
     def headings(self) -> list[str]:
@@ -143,11 +144,8 @@ class MarkedText(NamedTuple):
 
 @dataclass(frozen=True)
 class SampleTurn:
-    """What the user said, what was expected, and (system, answer) of every system.
-
-    ``reasons`` say by system whether the turn's demand is met: pairs of whether it holds, none
-    where nobody looked, and what.
-    """
+    """What the user said, what was expected, and (system, answer) of every system. ``reasons`` say
+    by system what of the turn's demand is met: pairs of whether (none: nobody looked) and what."""
 
     user: str
     reference: str
@@ -164,11 +162,8 @@ class Sample(NamedTuple):
 
 @dataclass
 class PageSection:
-    """A chapter of the page.
-
-    ``more`` holds tables that open on demand, by title; ``masks`` hold examples in groups, by the
-    title of the whole and of the group. In a mask, supervised text is marked.
-    """
+    """A chapter of the page. ``more`` holds tables that open on demand, by title; ``masks`` hold
+    examples, their supervised text marked, by the title of the whole and that of their group."""
 
     name: str
     title: str
@@ -193,13 +188,8 @@ class PageSection:
     @property
     def empty(self) -> bool:
         """Whether there is nothing to show."""
-        shown = (self.text, self.facts, self.all_tables, self.figures)
-        return not any((*shown, self.samples, self.masks))
-
-
-def table_row(*values: object) -> list[Cell]:
-    """Returns a table's row: cells stay as they are, all else becomes their text."""
-    return [value if isinstance(value, Cell) else Cell(str(value)) for value in values]
+        shown = (self.text, self.facts, self.all_tables, self.figures, self.samples, self.masks)
+        return not any(shown)
 
 
 def number(value: float | int | None, decimals: int = 0, unit: str = "") -> Cell:

@@ -6,9 +6,9 @@ from statistics import fmean
 
 from bayling_study.config.multiple_choice import HarnessSuite, QuestionsSuite
 from bayling_study.core.languages.flores import flores_languages, spellings
-from bayling_study.core.records import Score, by_item
+from bayling_study.core.records import Score, by_item, grouped
 from bayling_study.shared.corpus_tables import ODD
-from bayling_study.stages.report.blocks import PageSection, Table, table_row
+from bayling_study.stages.report.blocks import PageSection, Table
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.data import PARTS
 from bayling_study.stages.report.losses import notable
@@ -41,16 +41,16 @@ def warning_table(study: Study) -> Table:
     """Returns the warnings of a study."""
     sources = (diverged, few_segments, at_chance, zeros, unasked, answers, notable)
     more = (approximations, training, corpora, origins, jobs)
-    rows = []
+    rows: list[Caution] = []
     for source in (*sources, *more):
         with study.block(f"read this first: {source.__name__.replace('_', ' ')}"):
-            rows += [table_row(*caution) for caution in source(study)]
+            rows += list(source(study))
     return Table("warnings", "Read this first", ["what", "why"], rows)
 
 
 def missing_section(study: Study) -> PageSection:
     """Returns what the page lacks, and why; the caller puts it first."""
-    rows = [table_row(*map(shown, lack)) for lack in study.missing.items()]
+    rows = [map(shown, lack) for lack in study.missing.items()]
     note = "All other blocks are whole. The tracebacks are in the job's log, logs/report.log."
     table = Table("missing", "Blocks that could not be made", ["block", "why"], rows, note)
     return PageSection("missing", "Missing from this report", tables=[table])
@@ -88,10 +88,8 @@ def few_segments(study: Study) -> Iterator[Caution]:
 
 def at_chance(study: Study) -> Iterator[Caution]:
     """Warns of scores that guessing, or always giving an exam's most frequent answer, reaches."""
-    accuracies = {
-        suite: [score for score in scores if score.metric == "accuracy"]
-        for suite, scores in study.by_suite.items()
-    }
+    found = (score for score in study.scores if score.metric == "accuracy")
+    accuracies = grouped(found, lambda score: score.suite)
     for suite, own in accuracies.items():
         low = [score for score in own if score.chance]
         yield from _at_chance(suite, own, low, "the interval reaches down to what guessing gives")
@@ -131,10 +129,8 @@ def zeros(study: Study) -> Iterator[Caution]:
 
 
 def unasked(study: Study) -> Iterator[Caution]:
-    """Warns, pivot by pivot, of the suites of one task per language that lack it.
-
-    Okapi's HellaSwag has no Chinese in the harness, for one: its average says nothing of a pivot.
-    """
+    """Warns, pivot by pivot, of the suites of one task per language that lack it. Okapi's HellaSwag
+    has no Chinese in the harness, for one: its average says nothing of a pivot."""
     suites = study.config.suites
     asked = {name: set(s.languages) for name, s in suites.items() if isinstance(s, QuestionsSuite)}
     for name in (name for name, suite in suites.items() if isinstance(suite, HarnessSuite)):

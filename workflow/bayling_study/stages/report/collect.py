@@ -41,11 +41,8 @@ def _by_name(pattern: str) -> "cached_property[dict[str, dict[str, Any]]]":
 
 @dataclass
 class Study:
-    """A finished study, read lazily from its results folder.
-
-    ``shared`` are the run records of jobs whose outputs all studies share; ``missing`` are the
-    blocks of the page that could not be made, each with the reason.
-    """
+    """A finished study, read lazily from its results folder. ``shared`` are the run records of jobs
+    whose outputs all studies share, ``missing`` the blocks of the page that failed, and why."""
 
     folder: Path
     config: StudyConfig
@@ -56,14 +53,10 @@ class Study:
 
     @contextmanager
     def block(self, name: str) -> Iterator[None]:
-        """Makes one block of the page: if that fails, the page lacks this block alone.
-
-        Hours of work must not end without a report for one figure of it; what is missing is in
-        ``missing``, and the traceback in the job's log.
-
-        Raises:
-            OSError, MemoryError: the machine is at fault, and other blocks would fail like this.
-        """
+        """Makes one block of the page: if that fails, the page lacks this block alone, for hours of
+        work must not end without a report for one figure of it. What is missing is in ``missing``,
+        the traceback in the job's log. An ``OSError`` or ``MemoryError`` of which the machine is at
+        fault is raised: other blocks would fail like this."""
         try:
             yield
         except Exception as error:
@@ -98,12 +91,9 @@ class Study:
     def _position(self, score: Score) -> tuple[int, int, str, int]:
         suites, systems = list(self.config.suites), list(self.config.systems)
         items = list(getattr(self.config.suites.get(score.suite), "directions", []))
-        return (
-            suites.index(score.suite) if score.suite in suites else len(suites),
-            items.index(score.item) if score.item in items else len(items),
-            score.item,
-            systems.index(score.system),
-        )
+        suite = suites.index(score.suite) if score.suite in suites else len(suites)
+        item = items.index(score.item) if score.item in items else len(items)
+        return suite, item, score.item, systems.index(score.system)
 
     def ordered(self, systems: Iterable[str]) -> list[str]:
         """Returns systems once each, in the order of the config."""

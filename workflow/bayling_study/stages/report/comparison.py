@@ -16,15 +16,7 @@ from bayling_study.shared.metrics.measures import is_better
 from bayling_study.shared.metrics.resampling import holm
 from bayling_study.stages.report import figures
 from bayling_study.stages.report.ablations import is_average
-from bayling_study.stages.report.blocks import (
-    Cell,
-    Figure,
-    PageSection,
-    Table,
-    number,
-    signed,
-    table_row,
-)
+from bayling_study.stages.report.blocks import Cell, Figure, PageSection, Table, number, signed
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.cost import seconds_of
 from bayling_study.stages.report.metrics import explain, headline, interval, title_of
@@ -45,14 +37,10 @@ COST = {
 
 
 class Finding(NamedTuple):
-    """A method's difference to the reference in one column.
-
-    Attributes:
-        seeds: the difference in each seed that both have answers of, the first one first.
-        low, high: the interval over segments of the first seed's, or none without a paired test.
-        p: of the paired tests, after Holm's correction over the methods shown; none without.
-        sign: 1 better, -1 worse, 0 where tests or seeds do not bear out either.
-    """
+    """A method's difference to the reference in one column: in each of the ``seeds`` that both have
+    answers of, the first one first, with the interval of that one over segments. That, and ``p`` of
+    the paired tests after Holm's correction over the methods shown, are none without these tests.
+    ``sign``: 1 better, -1 worse, 0 where tests or seeds do not bear out either."""
 
     seeds: list[float]
     low: float | None
@@ -186,9 +174,9 @@ def _table(compared: Compared) -> Table:
     own = [compared.score(column, reference) for column in columns]
     first = [Cell(f"{s.value:.2f}", detail=interval(s), number=True) if s else number(None)
              for s in own]  # fmt: skip
-    rows = [table_row(f"{reference} (its score)", *first)]
+    rows = [[f"{reference} (its score)", *first]]
     for name in compared.section.methods:
-        rows.append(table_row(name, *(_cell(findings[column].get(name)) for column in columns)))
+        rows.append([name, *(_cell(findings[column].get(name)) for column in columns)])
     about = {_title(column): explain(column[1]) for column in columns}
     title, note = f"Differences to {reference}", "Below each: its interval over segments, and seeds"
     return Table("comparison", title, ["method", *about], rows, f"{note}' range.", about=about)
@@ -220,7 +208,7 @@ def _costs(study: Study, section: ComparisonSection) -> Table:
     return Table("comparison-costs", "What each method cost", columns, rows, note)
 
 
-def _cost_row(study: Study, name: str) -> list[Cell]:
+def _cost_row(study: Study, name: str) -> list[object]:
     systems = study.config.systems
     parts = trainings(systems, name)
     mixtures = {system.mixture for p in parts if isinstance(system := systems[p], TunedSystem)}
@@ -235,4 +223,4 @@ def _cost_row(study: Study, name: str) -> list[Cell]:
     settings = [job["parameters"] for job in jobs["tuning"]]
     planned = sum(s["tuning.batch_tokens"] * s["tuning.max_steps"] for s in settings)
     seconds = (sum(map(seconds_of, found)) for found in jobs.values())
-    return table_row(name, *map(number, (planned, *totals, *seconds)))
+    return [name, *map(number, (planned, *totals, *seconds))]

@@ -20,14 +20,7 @@ from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.comparison import comparison_sentences
 from bayling_study.stages.report.heatmap import directions_of
 from bayling_study.stages.report.metrics import counted, title_of
-from bayling_study.stages.report.significance import (
-    BETTER,
-    WORSE,
-    difference,
-    is_average,
-    mark_of,
-    pair_of,
-)
+from bayling_study.stages.report.significance import WORDS, difference, is_average, mark_of, pair_of
 from bayling_study.stages.report.verdicts import CLOSE, DIFFERS, NOT_COMPARABLE, REPRODUCED, Verdict
 
 INTERFACES = ("homeassistant", "homeassistant-all", "django", "mediawiki")
@@ -104,7 +97,7 @@ class Side(NamedTuple):
 
     def sign(self, row: Row) -> str:
         """Returns whether the system is significantly ``better`` or ``worse``, or nothing."""
-        return {BETTER: "better", WORSE: "worse"}.get(mark_of(row, self.system), "")
+        return WORDS.get(mark_of(row, self.system), "")
 
     def change(self, row: Row) -> str:
         """Returns the other system's value and the system's, and of which item or average."""
@@ -120,20 +113,18 @@ def outcomes(study: Study) -> Iterator[str]:
     pairs = grouped(_sides(study), lambda side: (side.system, side.other))
     for (system, other), sides in pairs.items():
         config = study.config.systems[system]
-        if isinstance(config, Int8System) and (system, config.base) in pairs.keys() - {
-            (system, other)
-        }:
+        base = config.base if isinstance(config, Int8System) else other
+        if base != other and (system, base) in pairs:
             continue  # what its base gained is said of the base
         for text in [*filter(None, (_found(study, side) for side in sides))] or [_nothing(sides)]:
             yield f"{text} ({names}, p < {method['level']} after correction)."
     for system, report in study.perplexities.items():
         base, export, change = report["base"], report["export"], report["difference"]
         if change["low"] > 0 or change["high"] < 0:
-            yield (
-                f"The perplexity of {system} is not that of {base['system']}: "
-                f"{base['perplexity']:.3f} → {export['perplexity']:.3f} (paired bootstrap over "
-                f"conversations, {signed(change['low'], 3)} to {signed(change['high'], 3)})."
-            )
+            low, high = signed(change["low"], 3), signed(change["high"], 3)
+            values = f"{base['perplexity']:.3f} → {export['perplexity']:.3f}"
+            how = f"paired bootstrap over conversations, {low} to {high}"
+            yield f"The perplexity of {system} is not that of {base['system']}: {values} ({how})."
 
 
 def _sides(study: Study) -> Iterator[Side]:
@@ -190,17 +181,13 @@ def _values(study: Study, side: Side, rows: Sequence[Row]) -> Iterator[str]:
 def _counts(study: Study, side: Side, rows: Sequence[Row]) -> Iterator[str]:
     """Yields on how many items the system is better and worse, untrained directions apart."""
     unseen = getattr(study.config.suites.get(side.suite), "zero_shot", ())
-    kinds = {
-        "un" * unknown: [r for r in rows if (r["item"] in unseen) == unknown]
-        for unknown in (False, True)
-    }
+    kinds = {" trained": [row for row in rows if row["item"] not in unseen]}
+    kinds[" untrained"] = [row for row in rows if row["item"] in unseen]
     noun = "directions" if len(directions_of(row["item"] for row in rows)) == len(rows) else "items"
     for sign in ("better", "worse"):
-        counts = {kind: [side.sign(row) for row in own].count(sign) for kind, own in kinds.items()}
-        found = [
-            f"{n} of {len(kinds[kind])}{f' {kind}trained' if unseen else ''}"
-            for kind, n in counts.items()
-            if n
-        ]
+        found = []
+        for kind, own in kinds.items():
+            if count := [side.sign(row) for row in own].count(sign):
+                found.append(f"{count} of {len(own)}{kind if unseen else ''}")
         if found:
             yield f"{sign} on {' and '.join(found)} {noun}"

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bayling_study.core.records import grouped
-from bayling_study.stages.report.blocks import Cell, Table, number, table_row
+from bayling_study.stages.report.blocks import Table, number
 
 JOULES_A_KWH = 3.6e6
 ENERGY_OF = (
@@ -109,13 +109,9 @@ def cost_table(records: Sequence[Record], shared: Sequence[Record] = ()) -> Tabl
     return Table("cost", "Cost", columns, [row[: len(columns)] for row in rows], note)
 
 
-def _row(stage: str, records: Sequence[Record]) -> list[Cell]:
-    return table_row(
-        stage,
-        number(len(records)),
-        number(sum(map(seconds_of, records)) / 60, 1),
-        number(_total([core_hours(record) for record in records]), 3),
-        number(sum(map(gpu_hours, records)), 2),
-        number(max(map(peak_mib, records)) / 1024, 2),
-        number(_total([energy_kwh(record) for record in records]), 3),
-    )
+def _row(stage: str, records: Sequence[Record]) -> list[object]:
+    seconds, gpus = (sum(map(key, records)) for key in (seconds_of, gpu_hours))
+    cores, energy = (_total(list(map(key, records))) for key in (core_hours, energy_kwh))
+    peak = number(max(map(peak_mib, records)) / 1024, 2)
+    hours = number(seconds / 60, 1), number(cores, 3), number(gpus, 2)
+    return [stage, number(len(records)), *hours, peak, number(energy, 3)]

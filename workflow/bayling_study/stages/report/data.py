@@ -5,15 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bayling_study.stages.report import figures
-from bayling_study.stages.report.blocks import (
-    Cell,
-    Figure,
-    MarkedText,
-    PageSection,
-    Table,
-    number,
-    table_row,
-)
+from bayling_study.stages.report.blocks import Cell, Figure, MarkedText, PageSection, Table, number
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.samples import shown
 
@@ -52,7 +44,7 @@ def source_table(study: Study) -> Table:
         pinned = Cell(checked, detail=digest[:16], hint=digest)
         licence = source.get("licence", "")
         revision = source.get("revision") or "–"
-        rows.append(table_row(name, place, revision, licence, number(size, 1, " MiB"), pinned))
+        rows.append([name, place, revision, licence, number(size, 1, " MiB"), pinned])
     columns = ["source", "location", "revision", "licence", "size", "pin"]
     return Table("sources", "Sources", columns, rows, "Below the pin: start of the SHA-256.")
 
@@ -65,14 +57,14 @@ def corpora_tables(report: Mapping[str, Any]) -> list[Table]:
             found = sorted(group["rejected"].items(), key=lambda item: -item[1])
             reasons = "; ".join(f"{reason} {count:,}" for reason, count in found)
             sizes = (group["read"], group["kept"], group["read"] - group["kept"])
-            rows.append(table_row(name, *map(number, sizes), reasons))
+            rows.append([name, *map(number, sizes), reasons])
     columns = ["corpus", "read", "kept", "rejected", "reasons"]
     tables = [Table("corpora", "Corpora after cleaning", columns, rows)]
     sides = [side for part in PARTS for side in report.get(part, {}).get("languages", [])]
     if sides:
         tables.append(Table("languages", "Languages as identified", HEARD, [*map(_side, sides)]))
     segments = report.get("parallel", {}).get("segments", {})
-    split = [table_row(k, number(v["train"]), number(v["test"])) for k, v in segments.items()]
+    split = [[k, number(v["train"]), number(v["test"])] for k, v in segments.items()]
     if split:
         documents = report["parallel"].get("documents", {})
         parts = ", ".join(f"{count:,} {side}" for side, count in documents.items())
@@ -82,16 +74,16 @@ def corpora_tables(report: Mapping[str, Any]) -> list[Table]:
     return tables
 
 
-def _side(side: Mapping[str, Any]) -> list[Cell]:
+def _side(side: Mapping[str, Any]) -> list[object]:
     voted = side.get("voted")
     share = number(100 * side["foreign"] / voted, 1, " %") if voted else "not checked"
-    return table_row(side["group"], side["language"], number(side["heard"]), number(voted), share)
+    return [side["group"], side["language"], number(side["heard"]), number(voted), share]
 
 
 def rejected_samples(report: Mapping[str, Any], most: int) -> list[Table]:
     """Returns rejected segments and dialogues of the corpora, at most so many for each reason."""
     rows = [
-        table_row(reason, shown(json.dumps(sample, ensure_ascii=False)))
+        (reason, shown(json.dumps(sample, ensure_ascii=False)))
         for part in PARTS
         for reason, samples in report.get(part, {}).get("samples", {}).items()
         for sample in samples[:most]
@@ -127,12 +119,12 @@ def _token_table(mixture: str, audit: Mapping[str, Any]) -> Table:
     tokens = audit["tokens"]
     made = audit.get("by_recipe", {})
     rows = [
-        table_row(
+        [
             *(recipe, number(made.get(recipe, audit.get("conversations")))),
             *(number(row["real"]), number(row["supervised"])),
             number(100 * row["supervised_share"], 1, " %"),
             *(number(row.get("median")), number(row.get("longest"))),
-        )
+        ]
         for recipe, row in [*tokens["by_recipe"].items(), ("all", tokens)]
     ]
     columns = ["recipe", "conversations", "tokens", "supervised", "share", "median", "longest"]
@@ -146,19 +138,19 @@ def _folded(mixture: str, audit: Mapping[str, Any]) -> Iterator[Table]:
     for group in GROUPS:
         if counts := audit.get(f"by_{group}"):
             name = group.replace("_", " ")
-            rows = [table_row(entry, number(count)) for entry, count in counts.items()]
+            rows = [[entry, number(count)] for entry, count in counts.items()]
             title = f"{mixture}: conversations by {name}"
             yield Table(f"audit-{mixture}-{group}", title, [name, "conversations"], rows)
     if wanted := audit.get("wanted"):
         made = audit.get("by_recipe_and_direction", {})
         rows = [
-            table_row(name, number(count), number(made.get(name, made.get(f"{name}/none", 0))))
+            [name, number(count), number(made.get(name, made.get(f"{name}/none", 0)))]
             for name, count in wanted.items()
         ]
         title = f"{mixture}: conversations wanted and made"
         yield Table(f"audit-{mixture}-wanted", title, ["part", "wanted", "made"], rows)
     rows = [
-        table_row(stage, row["reason"], number(row["count"]))
+        [stage, row["reason"], number(row["count"])]
         for stage, found in audit.get("rejected", {}).items()
         for row in found
     ]

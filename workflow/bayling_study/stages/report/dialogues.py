@@ -19,12 +19,9 @@ Way = Callable[[Iterable[float]], float]
 
 
 def dialogue_section(study: Study) -> PageSection:
-    """Returns a typical prompt, a gain and a loss of the first system that is not the baseline.
-
-    They are of the first suite with dialogues that both were scored on prompt by prompt, or else
-    of the first such suite, by its first headline metric; where that knows no loss, the loss is
-    one of the first answer's chrF.
-    """
+    """Returns a typical prompt, a gain and a loss of the first system that is not the baseline. The
+    first suite that both were scored on prompt by prompt, dialogues before others, has them by its
+    first headline metric; where that knows no loss, the loss is one of the first answer's chrF."""
     section = PageSection("dialogues", "A typical prompt, a gain and a loss")
     talks = [n for n, one in study.config.suites.items() if isinstance(one, InteractiveSuite)]
     others = [name for name in study.config.systems if name != study.baseline]
@@ -60,11 +57,9 @@ def _gains(study: Study, suite: str, metric: str, system: str) -> Gains:
 def _chosen(
     study: Study, suite: str, systems: tuple[str, str], gains: Gains, ways: Mapping[str, Way]
 ) -> list[Sample]:
-    """Returns a prompt for each title, by what its way takes of all differences; none twice.
-
-    No loss is shown where nothing was lost, and no gain likewise. Among equals comes what is
-    about as long as most, for it reads best.
-    """
+    """Returns a prompt for each title, by what its way takes of all differences; none twice. No
+    loss is shown where nothing was lost, and no gain likewise. Among equals comes what is about as
+    long as most, for it reads best."""
     prompts = [prompt for prompt in study.prompts(suite) if prompt.id in gains]
     length = {prompt.id: sum(map(len, [*prompt.turns, *prompt.references])) for prompt in prompts}
     change = {name: after - before for name, (before, after) in gains.items()}

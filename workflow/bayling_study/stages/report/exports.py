@@ -6,7 +6,7 @@ from typing import Any
 from bayling_study.core.records import grouped
 from bayling_study.shared.verdict import HEADLINE
 from bayling_study.stages.report import figures
-from bayling_study.stages.report.blocks import Figure, PageSection, Table, number, table_row
+from bayling_study.stages.report.blocks import Figure, PageSection, Table, number
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.significance import KEYS, difference_cell, pair_of
 
@@ -30,7 +30,7 @@ def export_section(study: Study) -> PageSection:
     for system, report in study.exports.items():
         total, link = report.get("total", {}), f"../export/{system}/error.json"
         rows = [
-            table_row(title, number(total[key] * factor, decimals, unit)._replace(link=link))
+            [title, number(total[key] * factor, decimals, unit)._replace(link=link)]
             for key, (title, factor, decimals, unit) in TOTALS.items()
             if key in total
         ]
@@ -61,9 +61,7 @@ def perplexity_table(system: str, report: Mapping[str, Any]) -> Table:
     rows.append(("change", report["difference"]["value"], report["difference"]))
     link = f"../perplexity/{system}.json"
     body = [
-        table_row(
-            name, number(value, 3)._replace(link=link), f"{at['low']:.3f} to {at['high']:.3f}"
-        )
+        [name, number(value, 3)._replace(link=link), f"{at['low']:.3f} to {at['high']:.3f}"]
         for name, value, at in rows
     ]
     note = (
@@ -84,7 +82,7 @@ def change_table(study: Study, system: str) -> Table:
             sides = ("value_b", "value_a") if row["system_a"] == system else ("value_a", "value_b")
             values = (number(row[side], 2) for side in sides)
             place, told = (row[key] for key in KEYS), "yes" if row["significant"] else "no"
-            rows.append(table_row(*place, *values, difference_cell(row, system), told))
+            rows.append([*place, *values, difference_cell(row, system), told])
     columns = ["suite", "item", "metric", base, system, "change", "significant"]
     note = f"Change: {system} minus {base}, with its interval by paired bootstrap."
     return Table(f"change-{system}", f"{system}: change of the scores", columns, rows, note)

@@ -6,7 +6,7 @@ from typing import Any
 
 from bayling_study.core.records import grouped
 from bayling_study.stages.report import figures
-from bayling_study.stages.report.blocks import Cell, Figure, PageSection, Table, number, table_row
+from bayling_study.stages.report.blocks import Cell, Figure, PageSection, Table, number
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.cost import BusyClock, cost_table, end_of, peak_mib, seconds_of
 
@@ -27,9 +27,9 @@ def tuning_section(study: Study) -> PageSection:
             section.figures.append(Figure(f"curve-{name}", f"Training curve of {name}", svg))
         for kind in ("metrics", "parameters"):
             shown = {k: f"{v:.6g}" if isinstance(v, float) else v for k, v in record[kind].items()}
-            rows = [table_row(*pair) for pair in shown.items()]
-            table = Table(f"tuning-{name}-{kind}", f"{name}: {kind}", ["name", "value"], rows)
-            section.more[f"{name}: {kind}"] = [table]
+            columns, title = ["name", "value"], f"{name}: {kind}"
+            table = Table(f"tuning-{name}-{kind}", title, columns, shown.items())
+            section.more[title] = [table]
     return section
 
 
@@ -56,11 +56,11 @@ def jobs_section(study: Study) -> PageSection:
     return section
 
 
-def _job_row(record: Mapping[str, Any], clock: BusyClock | None) -> list[Cell]:
+def _job_row(record: Mapping[str, Any], clock: BusyClock | None) -> list[object]:
     start = number(clock.at(record["start"]) if clock else None)
     took, memory = number(seconds_of(record), 1), number(peak_mib(record))
     code = Cell(record["code"][:8], hint=record["code"])
-    return table_row(job_name(record), record["state"], start, took, memory, code)
+    return [job_name(record), record["state"], start, took, memory, code]
 
 
 def job_name(record: Mapping[str, Any]) -> str:
@@ -74,7 +74,7 @@ def environment_section(study: Study) -> PageSection:
     section = PageSection("environment", "Environment")
     found = sorted({pair for record in study.records for pair in record["packages"].items()})
     versions = grouped(found, itemgetter(0)).items()
-    rows = [table_row(name, ", ".join(version for _, version in own)) for name, own in versions]
+    rows = [(name, ", ".join(version for _, version in own)) for name, own in versions]
     section.tables.append(Table("versions", "Versions", ["package", "version"], rows))
     hosts = {(r["host"]["system"], r["host"]["cores"]) for r in study.records}
     section.facts = [("machine", f"{system}, {cores} cores") for system, cores in sorted(hosts)]

@@ -94,10 +94,8 @@ def _panels(
 
 
 def score_bars(items: Sequence[str], systems: Sequence[str], values: Bars) -> str:
-    """Draws a small figure an item, such as a direction, all on one scale.
-
-    Each system has a lying bar with its interval, its name and its value, or its name alone.
-    """
+    """Draws a small figure an item, such as a direction, all on one scale. Each system has a lying
+    bar with its interval, its name and its value, or its name alone."""
     known = [bound for found in values.values() for bound in found if bound is not None]
     low, top = min([0.0, *known]), max([0.0, *known])
     with pyplot.rc_context(STYLE):
@@ -169,10 +167,8 @@ def bars(rows: Sequence[tuple[str, float]], label: str, unit: str) -> str:
 
 
 def scaling(panels: dict[str, dict[str, tuple[float, float]]], label: str) -> str:
-    """Draws a score over a size, one panel per metric and one named point per system.
-
-    ``label`` says what the sizes are; their axis is logarithmic where they differ by a factor of 4.
-    """
+    """Draws a score over a size, one panel per metric and one named point per system. ``label``
+    says what the sizes are; their axis is logarithmic where they differ by a factor of 4."""
     with pyplot.rc_context(STYLE):
         figure, grid = _panels(len(panels), 3.3, 2.6, most=3, margin=0.6)
         for axes, (title, points) in zip(grid, panels.items(), strict=True):
@@ -196,10 +192,8 @@ def strip(rows: dict[str, list[float]], label: str) -> str:
     with pyplot.rc_context(STYLE):
         figure, axes = pyplot.subplots(figsize=(7.2, 0.8 + 0.26 * len(rows)))
         for place, values in enumerate(rows.values()):
-            axes.plot(
-                values, [place] * len(values), "o", color=PALETTE[0], alpha=0.45,
-                markersize=5, markeredgewidth=0,
-            )  # fmt: skip
+            look = {"color": PALETTE[0], "alpha": 0.45, "markersize": 5, "markeredgewidth": 0}
+            axes.plot(values, [place] * len(values), "o", **look)
         axes.set_yticks(range(len(rows)), list(rows))
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.set_xlim(left=0)

@@ -45,10 +45,8 @@ def pivots_of(directions: Sequence[str]) -> list[str]:
 
 
 def place_of(direction: str, pivots: Sequence[str]) -> tuple[str, str] | None:
-    """Returns (row, way) of a direction: its other language and ``→en`` or ``en→``.
-
-    A direction without a pivot has no place.
-    """
+    """Returns (row, way) of a direction: its other language and ``→en`` or ``en→``. A direction
+    without a pivot has no place."""
     source, _, target = direction.partition("-")
     for pivot in pivots:
         if target == pivot:
@@ -59,10 +57,8 @@ def place_of(direction: str, pivots: Sequence[str]) -> tuple[str, str] | None:
 
 
 def heat_map(scores: Sequence[Score], systems: Sequence[str]) -> str:
-    """Draws one metric on a suite's directions; the systems are columns of each way.
-
-    Items that are no directions of a pivot are left out.
-    """
+    """Draws one metric on a suite's directions; the systems are columns of each way. Items that are
+    no directions of a pivot are left out."""
     wanted = directions_of(score.item for score in scores)
     pivots = pivots_of(wanted)
     cells: Cells = {}
@@ -86,9 +82,8 @@ def _draw(cells: Cells, rows: list[str], columns: list[str]) -> str:
     scale = Normalize(low, top if top > low else 1.0)
     widest = max(0.42 * len(columns), 1.2)
     with pyplot.rc_context({**STYLE, "axes.grid": False, "font.size": 7}):
-        figure, axes = pyplot.subplots(
-            1, blocks, squeeze=False, figsize=(blocks * (widest + 0.9) + 0.6, 0.19 * height + 1.3)
-        )
+        size = (blocks * (widest + 0.9) + 0.6, 0.19 * height + 1.3)
+        figure, axes = pyplot.subplots(1, blocks, squeeze=False, figsize=size)
         for place, part in enumerate(axes[0]):
             _block(part, cells, rows[place * height : (place + 1) * height], columns, scale)
         colours = pyplot.cm.ScalarMappable(scale, COLOURS)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from bayling_study.stages.report.blocks import Table, number, table_row
+from bayling_study.stages.report.blocks import Table, number
 from bayling_study.stages.report.collect import Study
 
 NOTABLE_LOSS = 0.01
@@ -43,7 +43,7 @@ def losses(study: Study) -> Iterator[Loss]:
 def loss_table(study: Study) -> Table:
     """Returns all that was counted, one row for each system and suite."""
     rows = [
-        table_row(*loss[:3], *map(number, loss[3:5]), _share(loss), number(loss.tokens))
+        [*loss[:3], *map(number, loss[3:5]), _share(loss), number(loss.tokens)]
         for loss in losses(study)
     ]
     columns = ["system", "of", "what", "segments", "of all", "share", "tokens lost"]

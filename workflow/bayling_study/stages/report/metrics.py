@@ -12,7 +12,7 @@ from bayling_study.core.records import Key, Score, grouped
 from bayling_study.core.tables import read_table
 from bayling_study.shared.metrics.measures import meaning
 from bayling_study.shared.verdict import HEADLINE
-from bayling_study.stages.report.blocks import Cell, PageSection, Table, number, signed, table_row
+from bayling_study.stages.report.blocks import Cell, PageSection, Table, number, signed
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.significance import difference
 
@@ -42,30 +42,21 @@ def by_system(scores: Iterable[Score], key: Callable[[Score], Key]) -> dict[Key,
 def score_row(
     study: Study, scores: dict[str, Score], systems: Iterable[str], decimals: int = 2
 ) -> list[Cell]:
-    """Returns the cells of one item and metric, one per system.
-
-    The best value is bold where tests tell it from every other one of the row; a mark
-    tells where the paired tests found a difference from the baseline. A system without a
-    score gets a dash; values and intervals have ``decimals``.
-    """
+    """Returns the cells of one item and metric, one per system, a dash without a score. The best
+    value is bold where tests tell it from every other one of the row; a mark tells where the paired
+    tests found a difference from the baseline. Values and intervals have ``decimals``."""
     better = {meaning(score.metric).better for score in scores.values()}
     order = sorted(scores, key=lambda name: scores[name].value, reverse="lower" not in better)
     apart = bool(order) and study.significance.apart(scores[order[0]], scores)
     best = order[0] if apart and "neither" not in better else None
     whole = max((score.n for score in scores.values()), default=0)
-    return [
-        _cell(study, scores[name], decimals, name == best, whole)
-        if name in scores
-        else number(None)
-        for name in systems
-    ]
+    found = {name: _cell(study, one, decimals, name == best, whole) for name, one in scores.items()}
+    return [found.get(name, number(None)) for name in systems]
 
 
 def _cell(study: Study, score: Score, decimals: int, best: bool, whole: int) -> Cell:
-    """Returns a score's cell: value and mark, interval below, link to its file.
-
-    Where the paired test had fewer segments than the item, their number is below, too.
-    """
+    """Returns a score's cell: value and mark, interval below, link to its file. Where the paired
+    test had fewer segments than the item, their number is below, too."""
     test = study.significance.between(score)
     shared = test["n"] if test and counted(score.metric) == "segments" else whole
     fewer = f"tested on {shared:,} of {whole:,} segments" if shared < whole else ""
@@ -75,14 +66,9 @@ def _cell(study: Study, score: Score, decimals: int, best: bool, whole: int) -> 
         value, low, high = map(signed, difference(test, score.system))
         p = f", p = {test['p_adjusted']:.4f} after correction" if "p_adjusted" in test else ""
         about.append(f"minus {study.baseline}: {value} ({low} to {high}){p}")
-    return Cell(
-        f"{score.value:.{decimals}f} {mark}".rstrip(),
-        detail="; ".join(filter(None, (interval(score, decimals), fewer))),
-        strong=best,
-        link=study.link(score),
-        number=True,
-        hint="\n".join(filter(None, about)),
-    )
+    text, hint = f"{score.value:.{decimals}f} {mark}".rstrip(), "\n".join(filter(None, about))
+    below = "; ".join(filter(None, (interval(score, decimals), fewer)))
+    return Cell(text, below, best, study.link(score), number=True, hint=hint)
 
 
 def interval(score: Score, decimals: int = 2) -> str:
@@ -114,7 +100,7 @@ def explain(metric: str) -> str:
 def metrics_section(metrics: Iterable[str]) -> PageSection:
     """Returns the table of metrics; a part that means what the whole does has no row."""
     names = dict.fromkeys(m if m in WORDS else m.partition(".")[0] for m in metrics)
-    rows = [table_row(m, *_words(m), meaning(m).better, meaning(m).scale) for m in names]
+    rows = [[m, *_words(m), meaning(m).better, meaning(m).scale] for m in names]
     columns = ["metric", "what it is called", "what it is", "better", "scale"]
     tables = [Table("metrics", "Metrics of this report", columns, rows)] if rows else []
     return PageSection("metrics", "What the metrics mean", tables=tables)

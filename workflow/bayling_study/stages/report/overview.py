@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import chain
 
 from bayling_study.core.records import Score
-from bayling_study.stages.report.blocks import PageSection, Table, table_row
+from bayling_study.stages.report.blocks import PageSection, Table
 from bayling_study.stages.report.cautions import warning_table
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.cost import cost_facts
@@ -63,7 +63,7 @@ def _pivot(
     for item in dict.fromkeys(score.item for score in chosen):
         own = (found.get((item, metric), {}) for metric in metrics)
         cells = (score_row(study, values, systems, DECIMALS) for values in own)
-        rows.append(table_row(item, *chain.from_iterable(cells)))
+        rows.append([item, *chain.from_iterable(cells)])
     groups = [("", 1), *((metric, len(systems)) for metric in metrics)]
     columns = ["item", *(system for _ in metrics for system in systems)]
     about = {metric: explain(metric) for metric in metrics}

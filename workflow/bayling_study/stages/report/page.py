@@ -23,16 +23,9 @@ def render(
     title: str, subtitle: str, sections: list[PageSection], sentences: Sequence[str] = ()
 ) -> str:
     """Returns the page as HTML text; ``sentences`` are the verdict, the first thing on it."""
-    return render_page(
-        "page.html",
-        ["page.css"],
-        ["page.js"],
-        title=title,
-        subtitle=subtitle,
-        sections=sections,
-        sentences=sentences[:SHOWN],
-        more=sentences[SHOWN:],
-    )
+    verdict = {"sentences": sentences[:SHOWN], "more": sentences[SHOWN:]}
+    page = {"title": title, "subtitle": subtitle, "sections": sections, **verdict}
+    return render_page("page.html", ["page.css"], ["page.js"], **page)
 
 
 def render_page(
@@ -45,10 +38,7 @@ def render_page(
     )
     loader = FileSystemLoader(FOLDER)
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
-    digest = hashlib.sha256(script.encode()).digest()
-    return environment.get_template(template).render(
-        **values,
-        style=Markup(style),
-        script=Markup(script),
-        script_hash=Markup(base64.b64encode(digest).decode()),
-    )
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    trusted = {"style": style, "script": script, "script_hash": digest}
+    values |= {name: Markup(text) for name, text in trusted.items()}
+    return environment.get_template(template).render(values)

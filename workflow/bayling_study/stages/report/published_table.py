@@ -26,11 +26,9 @@ ScoreKey = tuple[str, str, str, str]
 
 
 class Published(NamedTuple):
-    """One published value, named as in the replay study and in score files.
-
-    ``text`` is the value as it was printed, with ``decimals``, at which equality is judged;
-    ``kind`` is one of ``KINDS``; ``note`` is what a reader must know, such as a trap.
-    """
+    """One published value, named as in the replay study and in score files. ``text`` is the value
+    as it was printed, with ``decimals``, at which equality is judged; ``kind`` is one of ``KINDS``;
+    ``note`` is what a reader must know, such as a trap."""
 
     suite: str
     item: str
@@ -50,11 +48,7 @@ class Published(NamedTuple):
 
 
 def read_published(path: Path) -> list[Published]:
-    """Reads the table.
-
-    Raises:
-        StudyError: a row is malformed or repeats another one; names file and line.
-    """
+    """Reads the table (``StudyError`` names the line of a row that is malformed or a repeat)."""
     rows: dict[tuple[ScoreKey, str], Published] = {}
     for where, cells in read_table(path, COLUMNS):
         row = _parse(cells, where)
@@ -81,11 +75,8 @@ def _parse(cells: dict[str, str], where: str) -> Published:
 
 
 def whole_sizes(suites: Mapping[str, Suite]) -> dict[tuple[str, str], int]:
-    """Returns the segments of the items and averages of released suites, by suite and item.
-
-    A partial copy is known by them. The table has WMT22 (Kocmi et al. 2022), AGIEval v1 (at
-    3680910), BayLing-80 and averages.
-    """
+    """Returns the segments of released suites' items and averages, which tell of a partial copy, by
+    suite and item: of WMT22 (Kocmi et al. 2022), AGIEval v1 (at 3680910) and BayLing-80."""
     columns = "kind", "item", "segments"
     rows = [row for _, row in read_table(Path(__file__).with_name("whole_sets.tsv"), columns)]
     kinds = ((name, suite.kind) for name, suite in suites.items())

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from bayling_study.core.records import grouped
 from bayling_study.shared.verdict import HEADLINE
-from bayling_study.stages.report.blocks import Cell, PageSection, Table, number, table_row
+from bayling_study.stages.report.blocks import Cell, PageSection, Table, number
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.metrics import by_system, explain, interval, score_row
 from bayling_study.stages.report.published_table import Published
@@ -16,10 +16,8 @@ COLUMNS = ["item", "system", "metric", "published", "ours", "interval", "verdict
 
 
 def verdict_section(study: Study, verdicts: Iterable[Verdict]) -> PageSection:
-    """Returns the verdicts on published values: counts, then a folded table a suite.
-
-    Scores that nobody published stay in ``verdicts.tsv`` only.
-    """
+    """Returns the verdicts on published values: counts, then a folded table a suite. Scores that
+    nobody published stay in ``verdicts.tsv`` only."""
     section = PageSection("verdicts", "Against the published values")
     judged = [row for row in verdicts if row.published is not None]
     if not judged:
@@ -44,14 +42,14 @@ def verdict_counts(verdicts: Sequence[Verdict], group: str) -> Table:
     for row in verdicts:
         kind = row.published.kind if row.published else ""
         found.setdefault(row.key[0] if group == "suite" else kind, Counter())[row.verdict] += 1
-    rows = [table_row(name, *(number(row[v]) for v in ORDER)) for name, row in found.items()]
+    rows = [[name, *(number(row[v]) for v in ORDER)] for name, row in found.items()]
     title = f"Verdicts by {group if group == 'suite' else 'kind of published value'}"
     total = sum(found.values(), Counter())
-    rows.append(table_row("all", *(number(total[v]) for v in ORDER)))
+    rows.append(["all", *(number(total[v]) for v in ORDER)])
     return Table(f"verdict-counts-{group}", title, [group, *ORDER], rows)
 
 
-def _row(study: Study, known: Published, verdict: Verdict) -> list[Cell]:
+def _row(study: Study, known: Published, verdict: Verdict) -> list[object]:
     score = verdict.score
     ours, bounds = number(None), Cell("", number=True)
     printed = Cell(known.text, number=True, hint=known.source)
@@ -60,14 +58,12 @@ def _row(study: Study, known: Published, verdict: Verdict) -> list[Cell]:
         ours = Cell(value, number=True, hint=score.signature, link=link)
         bounds = Cell(interval(score), number=True)
     result = Cell(verdict.verdict, strong=verdict.verdict == DIFFERS)
-    return table_row(*verdict.key[1:], printed, ours, bounds, result, verdict.reason)
+    return [*verdict.key[1:], printed, ours, bounds, result, verdict.reason]
 
 
 def summary_table(study: Study, verdicts: Iterable[Verdict]) -> Table:
-    """Returns what ``make study`` prints: the headline metrics, one system a column.
-
-    A study of published outputs only has its verdicts for a result: it gets their counts by suite.
-    """
+    """Returns what ``make study`` prints: the headline metrics, one system a column. A study of
+    published outputs only has its verdicts for a result: it gets their counts by suite."""
     judged = [row for row in verdicts if row.published is not None]
     if study.published_only and judged:
         return verdict_counts(judged, "suite")
@@ -79,5 +75,5 @@ def summary_table(study: Study, verdicts: Iterable[Verdict]) -> Table:
     rows = []
     for suite, metric, item in order:
         values = score_row(study, places[suite, metric, item], systems)
-        rows.append(table_row(suite, item, metric, *(cell.text for cell in values)))
+        rows.append([suite, item, metric, *(cell.text for cell in values)])
     return Table("summary", "Main results", ["suite", "item", "metric", *systems], rows)

@@ -3,15 +3,9 @@
 from collections.abc import Iterable, Sequence
 
 from bayling_study.core.records import Score
-from bayling_study.stages.report import figures
-from bayling_study.stages.report.blocks import Figure, PageSection, Table, number, table_row
+from bayling_study.stages.report import figures, heatmap
+from bayling_study.stages.report.blocks import Figure, PageSection, Table, number
 from bayling_study.stages.report.collect import Study
-from bayling_study.stages.report.heatmap import (
-    FEWEST_DIRECTIONS,
-    directions_of,
-    heat_map,
-    pivots_of,
-)
 from bayling_study.stages.report.metrics import by_system, counted, explain, headline, score_row
 
 MANY_SIGNATURES = 4
@@ -46,14 +40,14 @@ def _add_headline(section: PageSection, study: Study, suite: str, scores: list[S
     """Adds the table and figures of one metric, given its scores; very long tables are folded."""
     metric = scores[0].metric
     table = metric_table(study, suite, metric, scores)
-    directions = set(directions_of(score.item for score in scores))
+    directions = set(heatmap.directions_of(score.item for score in scores))
     averages = [score for score in scores if score.item not in directions]
     many = len(table.rows) > MOST_BARS
     drawn = averages if many and directions else scores
     if drawn:
         with study.block(f"{suite}: bars of {metric}"):
             table.figures.append(_bars(study, suite, drawn))
-    if len(directions) >= FEWEST_DIRECTIONS and pivots_of([*directions]):
+    if len(directions) >= heatmap.FEWEST_DIRECTIONS and heatmap.pivots_of([*directions]):
         with study.block(f"{suite}: map of {metric} by language"):
             table.figures.append(_language_map(study, suite, metric, scores))
     if len(table.rows) <= MOST_ROWS:
@@ -68,7 +62,7 @@ def _add_headline(section: PageSection, study: Study, suite: str, scores: list[S
 
 
 def _language_map(study: Study, suite: str, metric: str, scores: Sequence[Score]) -> Figure:
-    svg = heat_map(scores, study.ordered(score.system for score in scores))
+    svg = heatmap.heat_map(scores, study.ordered(score.system for score in scores))
     caption = (
         "A row is a language, the best first; →en: from it into English, en→: from English into "
         "it. Directions without a pivot are in the table only."
@@ -79,11 +73,9 @@ def _language_map(study: Study, suite: str, metric: str, scores: Sequence[Score]
 
 def _bars(study: Study, suite: str, scores: Sequence[Score]) -> Figure:
     metric = scores[0].metric
-    svg = figures.score_bars(
-        list(dict.fromkeys(score.item for score in scores)),
-        study.ordered(score.system for score in scores),
-        {(score.item, score.system): (score.value, score.low, score.high) for score in scores},
-    )
+    items = list(dict.fromkeys(score.item for score in scores))
+    values = {(score.item, score.system): (score.value, score.low, score.high) for score in scores}
+    svg = figures.score_bars(items, study.ordered(score.system for score in scores), values)
     return Figure(f"{suite}-{metric}", f"{metric} on {suite}", svg)
 
 
@@ -110,7 +102,7 @@ def metric_table(study: Study, suite: str, metric: str, scores: Iterable[Score])
     rows = []
     for item, row in by_system(chosen, lambda score: score.item).items():
         segments = number(max(score.n for score in row.values()))
-        rows.append(table_row(item, segments, *score_row(study, row, systems)))
+        rows.append([item, segments, *score_row(study, row, systems)])
     columns = ["item", counted(metric), *systems]
     about = {metric: explain(metric)}
     return Table(f"{suite}-{metric}", metric, columns, rows, _note(study, chosen), about=about)

@@ -12,13 +12,12 @@ verdict too, and the reason says what they are.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
 
 from bayling_study.core.files import write_text
-from bayling_study.core.records import Score
+from bayling_study.core.records import ROUNDING, Score
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.published_table import Published, ScoreKey, whole_sizes
 
@@ -42,9 +41,6 @@ REMARKS = {
     "recomputed": "a value this project recomputed, not the paper's",
     "recalled": "a quoted value from memory",
 }
-ROUNDING = 1e-9
-"""Slack for values that lie on a rounding boundary in binary."""
-
 RATIO_SYSTEM, RATIO_METRIC = "gpt-4", "comet-ratio-gpt-4"
 RATIO_ITEM, RATIO_DIRECTIONS = "four-directions", ("zh-en", "en-zh", "de-en", "en-de")
 
@@ -71,15 +67,14 @@ class Verdict(NamedTuple):
         return [*self.key, *printed, *ours, self.verdict, self.reason]
 
 
-@dataclass(frozen=True)
-class VerdictContext:
+class VerdictContext(NamedTuple):
     """What explains a missing score: the systems' kinds, the suites, and why items are absent."""
 
     systems: Mapping[str, str]
     suites: Iterable[str]
     absent: Mapping[tuple[str, str, str], str]
     """(suite, item, system) to the reason why there are no outputs."""
-    sizes: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    sizes: Mapping[tuple[str, str], int] = {}
     """(suite, item) to the segments of the whole test set, where that is known."""
 
 
@@ -87,9 +82,7 @@ def verdicts(
     scores: Iterable[Score], published: Iterable[Published], context: VerdictContext
 ) -> list[Verdict]:
     """Returns a verdict for each published value of the study's systems, then for each other score.
-
-    Published values of systems that the study does not have are left out.
-    """
+    Published values of systems that the study does not have are left out."""
     every = [*scores]
     every += ratio_scores(every)
     found = {(score.suite, score.item, score.system, score.metric): score for score in every}
@@ -102,9 +95,7 @@ def verdicts(
 
 def ratio_scores(scores: Iterable[Score]) -> list[Score]:
     """Returns COMET of each system relative to GPT-4's, in per cent: a direction and the mean.
-
-    BayLing's headline "95 % of GPT-4" is the mean over the four directions of the training.
-    """
+    BayLing's headline "95 % of GPT-4" is the mean over the four directions of the training."""
     comet = {(s.suite, s.system, s.item): s for s in scores if s.metric == "comet"}
     results: list[Score] = []
     for suite, system in dict.fromkeys((suite, system) for suite, system, _ in comet):
@@ -172,10 +163,7 @@ def _missing(known: Published, context: VerdictContext) -> str:
 def write_verdicts(
     path: Path, scores: Iterable[Score], published: Iterable[Published], study: Study
 ) -> list[Verdict]:
-    """Judges a study's scores by a table of published values and writes ``verdicts.tsv``.
-
-    The file is UTF-8 without quoting.
-    """
+    """Judges scores by the published values and writes ``verdicts.tsv``, UTF-8 without quoting."""
     config = study.config
     kinds = {name: system.kind for name, system in config.systems.items()}
     absent = {

@@ -9,15 +9,8 @@ from bayling_study.config import load_settings
 from bayling_study.core import cli
 from bayling_study.core.files import atomic_directory
 from bayling_study.core.records import read_prompts
+from bayling_study.shared.metrics import answers
 from bayling_study.shared.metrics.aggregates import mean_groups
-from bayling_study.shared.metrics.answers import (
-    answer_folder,
-    options_of,
-    plan_of,
-    read_answers,
-    scored_prompts,
-    suite_kind,
-)
 from bayling_study.shared.metrics.cache import default_folder
 from bayling_study.shared.score_files import write_suite
 from bayling_study.shared.tracking.record import run_record
@@ -42,8 +35,8 @@ def main() -> None:
     """Scores the system that the command line names."""
     args = COMMAND_LINE.parse_args()
     config = load_settings(args.settings, "study", "suites", "scoring")
-    plan = plan_of(config)
-    options = options_of(config, args.cache or default_folder(args.out), args.spm)
+    plan = answers.plan_of(config)
+    options = answers.options_of(config, args.cache or default_folder(args.out), args.spm)
     with run_record(args.record, "scoring", args.system, config.study.name, args.code) as run:
         run.parameters({"scoring": config.scoring.model_dump(mode="json")})
         run.input("generation", args.generation)
@@ -51,16 +44,16 @@ def main() -> None:
             run.input("harness", args.harness)
         with atomic_directory(args.out) as scratch:
             for suite in args.suites:
-                kind = suite_kind(config, suite)
+                kind = answers.suite_kind(config, suite)
                 folders = args.generation, args.harness, args.judging
-                outputs = answer_folder(kind, suite, *folders)
+                outputs = answers.answer_folder(kind, suite, *folders)
                 if outputs is None:
                     continue
                 path = args.prompts / f"{suite}.jsonl"
                 run.input(f"prompts.{suite}", path)
                 section = config.suites[suite]
-                prompts = scored_prompts(section, read_prompts(path))
-                items = read_answers(prompts, outputs, args.system, suite)
+                prompts = answers.scored_prompts(section, read_prompts(path))
+                items = answers.read_answers(prompts, outputs, args.system, suite)
                 groups = mean_groups(section, prompts)
                 scores, rows = score_suite(items, section, options, plan, groups)
                 write_suite(scratch, suite, scores, rows)

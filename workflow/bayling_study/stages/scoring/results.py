@@ -9,18 +9,15 @@ import numpy as np
 
 from bayling_study.config.suites import Suite
 from bayling_study.core.records import Score
+from bayling_study.shared.metrics import resampling
 from bayling_study.shared.metrics.aggregates import pool, pool_groups, some_of
 from bayling_study.shared.metrics.answers import measure
 from bayling_study.shared.metrics.measurement import Answers, Array, Measurement, Options
 from bayling_study.shared.metrics.measures import is_averaged, meaning
-from bayling_study.shared.metrics.resampling import (
-    Resampling,
-    bootstrap_weights,
-    defined,
-    interval,
-    resampled,
-    wilson,
-)
+from bayling_study.shared.metrics.resampling import Resampling
+
+Groups = Mapping[str, list[str]]
+"""Averages with their items."""
 
 
 class Resampled(NamedTuple):
@@ -30,22 +27,20 @@ class Resampled(NamedTuple):
     resamples: Array
 
 
-def score_suite(
-    items: list[Answers],
-    suite: Suite,
-    options: Options,
-    plan: Resampling,
-    groups: Mapping[str, list[str]],
-) -> tuple[list[Score], list[dict[str, Any]]]:
-    """Scores a system's answers to the items of one suite that it has.
+Item = dict[str, Resampled]
+"""What is measured on an item, by metric."""
 
-    ``groups`` are averages with their items (``aggregates.mean_groups``). Returns the scores of all
-    items and aggregates, and a row ``{id, metric, value}`` for each metric that a segment has
-    alone. A ``StudyError`` names the file and the segment of an answer that cannot be scored.
-    """
+
+def score_suite(
+    items: list[Answers], suite: Suite, options: Options, plan: Resampling, groups: Groups
+) -> tuple[list[Score], list[dict[str, Any]]]:
+    """Scores a system's answers to the items of one suite that it has. ``groups`` are averages with
+    their items (``aggregates.mean_groups``). Returns the scores of all items and aggregates, and a
+    row ``{id, metric, value}`` for each metric that a segment has alone. A ``StudyError`` names the
+    file and the segment of an answer that cannot be scored."""
     scores: list[Score] = []
     rows: list[dict[str, Any]] = []
-    measured: dict[str, dict[str, Resampled]] = {}
+    measured: dict[str, Item] = {}
     for answers in items:
         results = measure(answers, suite.kind, options)
         rows += _segment_rows(answers, results)
@@ -71,61 +66,52 @@ def _segment_rows(answers: Answers, results: list[Measurement]) -> Iterator[dict
                 yield {"id": prompt.id, "metric": measurement.metric, "value": round(value, 6)}
 
 
-def _resample(
-    suite: str, item: str, results: list[Measurement], plan: Resampling
-) -> dict[str, Resampled]:
+def _resample(suite: str, item: str, results: list[Measurement], plan: Resampling) -> Item:
     seed = plan.seed_of("bootstrap", suite, item)
     sizes = {len(one.statistics) for one in results}
-    drawn = {size: bootstrap_weights(size, plan.samples, seed) for size in sizes}
-    return {m.metric: Resampled(m, resampled(m, drawn[len(m.statistics)])) for m in results}
+    drawn = {size: resampling.bootstrap_weights(size, plan.samples, seed) for size in sizes}
+    values = ((m, resampling.resampled(m, drawn[len(m.statistics)])) for m in results)
+    return {m.metric: Resampled(m, found) for m, found in values}
 
 
-def _scores(
-    answers: Answers, item: str, measured: dict[str, Resampled], plan: Resampling
-) -> list[Score]:
+def _scores(answers: Answers, item: str, measured: Item, plan: Resampling) -> list[Score]:
     scores = []
     for metric, (found, resamples) in measured.items():
         meaning(metric)  # no score without a stated direction
         if found.judged and found.n > 0:
-            (low, high), method, empty = wilson(found, plan.confidence), plan.wilson_method, 0
+            (low, high), empty = resampling.wilson(found, plan.confidence), 0
+            method = plan.wilson_method
         else:
-            values = defined(resamples, metric)
-            (low, high), method = interval(values, plan.confidence), plan.method
+            values = resampling.defined(resamples, metric)
+            (low, high), method = resampling.interval(values, plan.confidence), plan.method
             empty = len(resamples) - len(values)
         left = f"interval without {empty} resamples that have nothing to divide by" if empty else ""
         note = "; ".join(filter(None, (found.note, left)))
-        about = found.signature, method, note, _at_chance(low, found.chance)
+        guessed = found.chance is not None and low <= found.chance
+        about = found.signature, method, note, guessed
         what = answers.suite, item, answers.system, metric
         scores.append(Score(*what, found.value, low, high, found.n, *about))
     return scores
 
 
-def _at_chance(low: float, level: float | None) -> bool:
-    """Tells whether guessing would do as well, as far as the interval can say."""
-    return level is not None and low <= level
-
-
-def _whole(
-    groups: Mapping[str, list[str]], measured: dict[str, dict[str, Resampled]]
-) -> Iterator[tuple[str, list[dict[str, Resampled]]]]:
+def _whole(groups: Groups, measured: dict[str, Item]) -> Iterator[tuple[str, list[Item]]]:
     """Yields the aggregates of which all items are there, with what is measured on these."""
     for name, items in groups.items():
         if measured.keys() >= set(items):
             yield name, [measured[item] for item in items]
 
 
-def _means(
-    answers: Answers, name: str, items: list[dict[str, Resampled]], plan: Resampling
-) -> Iterator[Score]:
+def _means(answers: Answers, name: str, items: list[Item], plan: Resampling) -> Iterator[Score]:
     for metric in filter(is_averaged, dict.fromkeys(chain.from_iterable(items))):
         # a metric may not know an item's language, as the identifiers of off-target do
         found, resamples = zip(*(item[metric] for item in items if metric in item), strict=True)
-        low, high = interval(defined(np.mean(resamples, axis=0), name), plan.confidence)
+        values = resampling.defined(np.mean(resamples, axis=0), name)
+        low, high = resampling.interval(values, plan.confidence)
         what = some_of(len(found), len(items))
         signatures = dict.fromkeys(m.signature for m in found)
         about = f"mean of {what}|{' & '.join(signatures)}", plan.method, f"plain mean of {what}"
         levels = [m.chance for m in found if m.chance is not None]
-        chance = sum(levels) / len(levels) if len(levels) == len(found) else None
+        guessed = len(levels) == len(found) and low <= sum(levels) / len(levels)
         value, n = float(np.mean([m.value for m in found])), sum(len(m.statistics) for m in found)
         names = answers.suite, name, answers.system, metric
-        yield Score(*names, value, low, high, n, *about, _at_chance(low, chance))
+        yield Score(*names, value, low, high, n, *about, guessed)

@@ -12,44 +12,30 @@ a suite gets as many as it takes to mark a single difference.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations, product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bayling_study.config import load_settings
 from bayling_study.core import cli
 from bayling_study.core.files import write_json
 from bayling_study.core.progress import Progress
 from bayling_study.core.records import read_prompts
+from bayling_study.shared.metrics import answers
 from bayling_study.shared.metrics.aggregates import mean_groups
-from bayling_study.shared.metrics.answers import (
-    answer_folder,
-    measure,
-    options_of,
-    plan_of,
-    read_answers,
-    scored_prompts,
-    suite_kind,
-)
 from bayling_study.shared.metrics.cache import default_folder
 from bayling_study.shared.metrics.measurement import Answers, Options
 from bayling_study.shared.metrics.measures import is_averaged
 from bayling_study.shared.metrics.resampling import Resampling
 from bayling_study.shared.metrics.segment_scores import SegmentScores, means, read_segment_scores
 from bayling_study.shared.tracking.record import run_record
-from bayling_study.stages.significance.families import (
-    Pair,
-    Shown,
-    correct_table,
-    corrected,
-    method_statement,
-)
+from bayling_study.stages.significance import families
+from bayling_study.stages.significance.families import Pair, Shown
 from bayling_study.stages.significance.pairs import Average, PairTest, item_tests
 
 
-@dataclass(frozen=True)
-class Inputs:
+class Inputs(NamedTuple):
     """Where a comparison reads: prompts, answers by system, and COMET's segment scores."""
 
     prompts: Path
@@ -70,7 +56,7 @@ class Inputs:
         for system in systems:
             more = [place / system if place else None for place in (self.harness, self.judging)]
             there = [folder if folder and folder.exists() else None for folder in more]
-            if folder := answer_folder(kind, suite, self.generation / system, *there):
+            if folder := answers.answer_folder(kind, suite, self.generation / system, *there):
                 found[system] = folder
         return found
 
@@ -90,18 +76,16 @@ def compare_suite(
     shown: Shown,
 ) -> list[dict[str, Any]]:
     """Tests the pairs of systems that are shown on every item of a suite, and on averages.
-
     ``answered`` are each system's items, ``extra`` its further segment scores (COMET). ``groups``
     are averages with their items; one is compared where all its items are. ``shown`` has the pairs
-    to compare and how they are corrected; with ``plan`` each item gets a seed of its own.
-    """
+    to compare and how they are corrected; with ``plan`` each item gets a seed of its own."""
     items: dict[str, dict[str, Answers]] = {}
-    for system, answers in ((name, one) for name, every in answered.items() for one in every):
-        items.setdefault(answers.item, {})[system] = answers
+    for system, own in ((name, one) for name, every in answered.items() for one in every):
+        items.setdefault(own.item, {})[system] = own
     plan = shown.enough(plan, items.values())
     sums = {name: Average() for name in groups}
     rows: list[dict[str, Any]] = []
-    suite = next((answers.suite for found in answered.values() for answers in found), "")
+    suite = next((one.suite for every in answered.values() for one in every), "")
     for item, systems in Progress(f"comparing {suite}", unit="items", over=items.items()):
         if not (pairs := shown.pairs(systems)):
             continue
@@ -109,19 +93,20 @@ def compare_suite(
         made: list[PairTest] = []
         for part in _on_shared_segments(systems, pairs):
             found = {
-                name: measure(own, kind, options) + means(extra[name], own.prompts)
+                name: answers.measure(own, kind, options) + means(extra[name], own.prompts)
                 for name, own in part.items()
             }
             measured = {name: {one.metric: one for one in own} for name, own in found.items()}
             made += item_tests(measured, item_plan, [p for p in pairs if {*p} <= {*part}])
-        rows += [{"suite": suite, "item": item} | row for row in corrected(made, item_plan, shown)]
+        compared = families.corrected(made, item_plan, shown)
+        rows += [{"suite": suite, "item": item} | row for row in compared]
         for name in (name for name, members in groups.items() if item in members):
             sums[name].add([test for test in made if is_averaged(test.metric)])
-    return correct_table(rows, plan) + [
+    return families.correct_table(rows, plan) + [
         {"suite": suite, "item": name} | row
         for name, average in sums.items()
         if average.items == len(groups[name])  # all items were compared
-        for row in corrected(average.tests(), plan, shown)
+        for row in families.corrected(average.tests(), plan, shown)
     ]
 
 
@@ -131,8 +116,8 @@ def _on_shared_segments(
     """Returns the systems to compare with each other, each time on the same segments: those that
     answered the same stay together, whole; any other two are cut to what both have, if anything."""
     alike: dict[tuple[str, ...], dict[str, Answers]] = {}
-    for system, answers in systems.items():
-        alike.setdefault(tuple(p.id for p in answers.prompts), {})[system] = answers
+    for system, own in systems.items():
+        alike.setdefault(tuple(prompt.id for prompt in own.prompts), {})[system] = own
     parts = [part for part in alike.values() if any({*pair} <= {*part} for pair in pairs)]
     for (ids, some), (others, more) in combinations(alike.items(), 2):
         if shared := set(ids) & set(others):
@@ -165,11 +150,10 @@ def main() -> None:
     """Compares the systems that the command line names."""
     args = COMMAND_LINE.parse_args()
     config = load_settings(args.settings, "study", "suites", "scoring", "report")
-    with run_record(
-        args.record, "significance", "significance", config.study.name, args.code
-    ) as run:
+    study = config.study.name
+    with run_record(args.record, "significance", "significance", study, args.code) as run:
         run.parameters({"scoring": config.scoring.model_dump(mode="json")})
-        options = options_of(config, args.cache or default_folder(args.out), args.spm)
+        options = answers.options_of(config, args.cache or default_folder(args.out), args.spm)
         folders = Inputs(args.prompts, args.generation, args.comet, args.harness, args.judging)
         run.input("prompts", args.prompts)
         for system in args.systems:
@@ -178,20 +162,21 @@ def main() -> None:
                 run.input(f"comet/score/{system}", args.comet / system)
         bases = dict(pair.split("=", 1) for pair in args.bases)
         shown = Shown(config.report.baseline or args.systems[0], bases)
-        plan = plan_of(config)
+        plan = answers.plan_of(config)
         rows: list[dict[str, Any]] = []
         for suite in args.suites:
-            kind, section = suite_kind(config, suite), config.suites[suite]
-            prompts = scored_prompts(section, read_prompts(args.prompts / f"{suite}.jsonl"))
+            kind, section = answers.suite_kind(config, suite), config.suites[suite]
+            every = read_prompts(args.prompts / f"{suite}.jsonl")
+            prompts = answers.scored_prompts(section, every)
             answered = {
-                system: read_answers(prompts, folder, system, suite)
+                system: answers.read_answers(prompts, folder, system, suite)
                 for system, folder in folders.answers(kind, suite, args.systems).items()
             }
             extra = {system: folders.segment_scores(system, suite) for system in answered}
             groups = mean_groups(section, prompts)
             rows += compare_suite(answered, kind, options, plan, extra, groups, shown)
-        found = {"schema": 1, "method": method_statement(plan, shown), "comparisons": rows}
-        write_json(args.out, found)
+        method = families.method_statement(plan, shown)
+        write_json(args.out, {"schema": 1, "method": method, "comparisons": rows})
         significant = sum(row["significant"] for row in rows)
         run.metrics({"comparisons": len(rows), "significant": significant})
         run.output("comparisons", args.out)

@@ -12,21 +12,10 @@ from typing import Any
 import numpy as np
 
 from bayling_study.core.records import around, grouped
+from bayling_study.shared.metrics import resampling
 from bayling_study.shared.metrics.aggregates import some_of
 from bayling_study.shared.metrics.measurement import Array, Measurement
-from bayling_study.shared.metrics.resampling import (
-    Draw,
-    Resampling,
-    defined,
-    drawn_counts,
-    drawn_mask,
-    drawn_sums,
-    exchanged,
-    finite,
-    interval,
-    p_value,
-    paired_bootstrap,
-)
+from bayling_study.shared.metrics.resampling import Draw, Resampling
 
 NOT_COMPARED = ("gold-ceiling", "kept-reference")
 """Metrics (by the start of their name) that say nothing about a system."""
@@ -37,10 +26,8 @@ Key = tuple[str, str]
 @dataclass(frozen=True)
 class PairTest:
     """Two systems on one item and metric, with their ``values`` on all its ``n`` segments.
-
     ``resamples`` are the differences of the two (first minus second) on each resampled test set,
-    NaN where one has nothing to divide by; ``exchanges`` those after each random exchange.
-    """
+    NaN where one has nothing to divide by; ``exchanges`` those after each random exchange."""
 
     metric: str
     signature: str
@@ -58,9 +45,10 @@ class PairTest:
     def row(self, plan: Resampling) -> dict[str, Any]:
         """Returns the row of the comparisons file, uncorrected (``StudyError`` without numbers)."""
         where = f"{self.metric} of {' and '.join(self.systems)}"
-        finite(self.values, where)
-        resamples, exchanges = (defined(v, where) for v in (self.resamples, self.exchanges))
-        low, high = interval(resamples, plan.confidence)
+        resampling.finite(self.values, where)
+        drawn = self.resamples, self.exchanges
+        resamples, exchanges = (resampling.defined(values, where) for values in drawn)
+        low, high = resampling.interval(resamples, plan.confidence)
         size = abs(self.difference)
         return {
             "metric": self.metric,
@@ -72,16 +60,14 @@ class PairTest:
             "n": self.n,
             "difference": self.difference,
             **around(self.difference, low, high),
-            "bootstrap": paired_bootstrap(resamples, size),
-            "randomisation": p_value(np.abs(exchanges), size),
+            "bootstrap": resampling.paired_bootstrap(resamples, size),
+            "randomisation": resampling.p_value(np.abs(exchanges), size),
             "samples": min(len(resamples), len(exchanges)),
         }
 
 
 def item_tests(
-    systems: Mapping[str, Mapping[str, Measurement]],
-    plan: Resampling,
-    pairs: Sequence[tuple[str, str]],
+    systems: Mapping[str, Mapping[str, Measurement]], plan: Resampling, pairs: Sequence[Key]
 ) -> list[PairTest]:
     """Tests pairs of systems on one item, for which ``plan`` has a seed of its own: each metric
     (``systems`` have their measurements by it) that both have on equally many segments."""
@@ -91,7 +77,8 @@ def item_tests(
         for metric, result in systems[name].items()
         if not metric.startswith(NOT_COMPARED)
     }
-    bootstrap, kept = (_sums(measured, draw, plan) for draw in (drawn_counts, drawn_mask))
+    draws = resampling.drawn_counts, resampling.drawn_mask
+    bootstrap, kept = (_sums(measured, draw, plan) for draw in draws)
     resamples = {key: found.combine(bootstrap[key]) for key, found in measured.items()}
     tests = []
     for metric in dict.fromkeys(metric for metric, _ in measured):
@@ -103,7 +90,7 @@ def item_tests(
             if len(first.statistics) != len(second.statistics):
                 continue
             what = metric, first.signature, pair, (first.value, second.value)
-            exchanges = exchanged(first, second, (kept[one], kept[other]))
+            exchanges = resampling.exchanged(first, second, (kept[one], kept[other]))
             drawn = resamples[one] - resamples[other], exchanges
             tests.append(PairTest(*what, len(first.statistics), *drawn))
     return tests
@@ -113,7 +100,7 @@ def _sums(measured: Mapping[Key, Measurement], draw: Draw, plan: Resampling) -> 
     """Returns the sums of every system's statistics over the same drawn sets of segments."""
     result: dict[Key, Array] = {}
     for keys in grouped(measured, lambda key: len(measured[key].statistics)).values():
-        sums = drawn_sums([measured[key].statistics for key in keys], draw, plan)
+        sums = resampling.drawn_sums([measured[key].statistics for key in keys], draw, plan)
         result.update(zip(keys, sums, strict=True))
     return result
 
