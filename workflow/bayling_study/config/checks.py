@@ -48,6 +48,7 @@ def check_study(config: StudyConfig, where: object) -> None:
             require("source of corpora.conversations", source, upstream, key)
         _check_mixture(mixture, _languages(config), f"{where}: synthesis.mixtures.{name}")
         _check_asked(config, name, f"{where}: synthesis.mixtures.{name}")
+        _check_self_instruct(mixture, upstream, f"{where}: synthesis.mixtures.{name}")
     _check_systems(config, f"{where}: systems")
     for name, suite in config.suites.items():
         _check_suite(suite, config, f"{where}: suites.{name}")
@@ -171,6 +172,19 @@ def _check_asked(config: StudyConfig, name: str, key: str) -> None:
     if mixture.shares.get("self-distillation") and not plain:
         what = "self-distillation needs a language that English answers are carried over to"
         raise StudyError(what, where=f"{key}.directions", fix="directions: {en-zh: 1}")
+
+
+def _check_self_instruct(mixture: Mixture, upstream: set[str], key: str) -> None:
+    """Checks that languages are known, and named with examples at hand where the recipe is used."""
+    asked, where = mixture.self_instruct.languages, f"{key}.self_instruct.languages"
+    for code in asked:
+        conditions.language(code, where)
+    if mixture.shares.get("self-instruct"):
+        conditions.can_choose(asked, where)
+        if not upstream:
+            what = "self-instruct shows examples, and corpora.conversations has none"
+            fix = "corpora: {conversations: [{source: llamafactory, reader: alpaca, …}]}"
+            raise StudyError(what, where=f"{key}.shares", fix=fix)
 
 
 def mixtures_behind(config: StudyConfig, system: str) -> set[str]:

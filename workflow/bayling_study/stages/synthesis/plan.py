@@ -134,6 +134,10 @@ class BlockPlan:
         of upstream conversations from what is left."""
         yield from self._taught
         for recipe, count in self._own.items():
+            if recipe_named(recipe).batch and self._upstream:
+                left = [len(block.rows) - block.taken for block in self._upstream]
+                yield from self._taking(recipe, {left.index(max(left)): count})
+                continue
             for language in (upstream.ANY, ENGLISH):
                 quotas = upstream.divided(self._upstream, language, count)
                 yield from self._taking(recipe, quotas)
