@@ -48,7 +48,9 @@ def check_study(config: StudyConfig, where: object) -> None:
             require("source of corpora.conversations", source, upstream, key)
         _check_mixture(mixture, _languages(config), f"{where}: synthesis.mixtures.{name}")
         _check_asked(config, name, f"{where}: synthesis.mixtures.{name}")
-        _check_self_instruct(mixture, upstream, f"{where}: synthesis.mixtures.{name}")
+        if mixture.shares.get("self-instruct") and not upstream:
+            what, fix = "self-instruct shows questions, and there are none", "a source of some"
+            raise StudyError(what, where=f"{where}: corpora.conversations", fix=fix)
     _check_systems(config, f"{where}: systems")
     for name, suite in config.suites.items():
         _check_suite(suite, config, f"{where}: suites.{name}")
@@ -140,6 +142,11 @@ def _check_mixture(mixture: Mixture, available: set[str], key: str) -> None:
         conditions.language(code, f"{key}.general_languages")
     if mixture.general_languages:
         conditions.can_choose(mixture.general_languages, f"{key}.general_languages")
+    written, where = mixture.self_instruct.languages, f"{key}.self_instruct.languages"
+    for code in written:
+        conditions.language(code, where)
+    if mixture.shares.get("self-instruct"):
+        conditions.can_choose(written, where)
     _check_dialogues(mixture, key)
 
 
@@ -172,19 +179,6 @@ def _check_asked(config: StudyConfig, name: str, key: str) -> None:
     if mixture.shares.get("self-distillation") and not plain:
         what = "self-distillation needs a language that English answers are carried over to"
         raise StudyError(what, where=f"{key}.directions", fix="directions: {en-zh: 1}")
-
-
-def _check_self_instruct(mixture: Mixture, upstream: set[str], key: str) -> None:
-    """Checks that languages are known, and named with examples at hand where the recipe is used."""
-    asked, where = mixture.self_instruct.languages, f"{key}.self_instruct.languages"
-    for code in asked:
-        conditions.language(code, where)
-    if mixture.shares.get("self-instruct"):
-        conditions.can_choose(asked, where)
-        if not upstream:
-            what = "self-instruct shows examples, and corpora.conversations has none"
-            fix = "corpora: {conversations: [{source: llamafactory, reader: alpaca, …}]}"
-            raise StudyError(what, where=f"{key}.shares", fix=fix)
 
 
 def mixtures_behind(config: StudyConfig, system: str) -> set[str]:
@@ -229,6 +223,9 @@ def _check_systems(config: StudyConfig, key: str) -> None:
             _check_base(config, system.base, f"{key}.{name}.base", ("foundation", "delta", "tuned"))
             made_of(config.systems, name)  # refuses a circle
             _check_tuning(config, name, system.tuning, key)
+        for code in getattr(getattr(system, "vocabulary", None), "languages", ()):
+            where = f"{key}.{name}.vocabulary.languages"
+            require("language of corpora.parallel", code, _languages(config), where)
         if isinstance(system, DeltaSystem):
             _check_base(config, system.base, f"{key}.{name}.base", ("foundation",))
         if isinstance(system, Int8System):
@@ -250,6 +247,11 @@ def _check_tuning(config: StudyConfig, name: str, own: Mapping[str, Any], key: s
         raise StudyError(what, where=f"{key}.{name}.{own_key}") from error
     where = f"{key}.{name}.tuning" if own else "tuning"
     _check_adapter(tuning, where)
+    parts = (config.systems[part] for part in made_of(config.systems, name))
+    new = any(getattr(part, "vocabulary", None) for part in parts)
+    if new and tuning.adapter and not tuning.adapter.embeddings:
+        what = "an adapter alone leaves the vectors of new tokens as they start"
+        raise StudyError(what, where=f"{where}.adapter.embeddings", fix="embeddings: true")
     _check_curriculum(tuning, where)
 
 

@@ -115,10 +115,10 @@ class Mixture(Section):
     """Language of the instruction to its weight: ``en`` and ``zh``."""
     teacher: Name | None = None
     """System that writes what aligned text cannot give (recipes ``paraphrase``, ``style``,
-    ``self-distillation`` and ``self-instruct``): an ``endpoint``, or one that is run here and
-    served on loopback while the mixture is made (a large one is better an endpoint: the job asks
-    for no GPU); without one they are left out, and counted. For ``self-distillation`` the untuned foundation: its own
-    answers are what is taught."""
+    ``self-instruct``, ``self-distillation``): an ``endpoint``, or one that is run here and served
+    on loopback while the mixture is made (a large one is better an endpoint: the job asks for no
+    GPU); without one they are left out, and counted. For ``self-distillation`` the untuned
+    foundation: its own answers are what is taught."""
     translator: Name | None = None
     """System that translates what a teacher wrote, as ``teacher``; of the recipe
     ``self-distillation``."""

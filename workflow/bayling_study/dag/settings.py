@@ -20,6 +20,7 @@ HASH_DIGITS = 12
 
 READ: dict[str, tuple[str, ...]] = {
     "corpora": ("corpora",),
+    "foundation.vocabulary": ("systems",),
     "synthesis": ("synthesis", "systems"),
     "prompts": ("suites",),
     "masks": ("tuning.max_length", "systems"),

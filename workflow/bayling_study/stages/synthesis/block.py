@@ -223,8 +223,7 @@ def _portion(
             name = f"{recipe.name}/{place}/{block:04d}-{done:06d}"
             yield replace(row, instruction=replace(row.instruction, id=name))
             done += 1
-        ends_by_itself = not recipe.directed and recipe.batch is None
-        misses = 0 if passed or ends_by_itself else misses + len(drawn)
+        misses = 0 if passed or not (recipe.directed or recipe.batch) else misses + len(drawn)
     if done < portion.count:
         gate.rejections.add(f"{recipe.name}: no material left")
 

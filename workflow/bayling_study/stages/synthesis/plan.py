@@ -135,8 +135,8 @@ class BlockPlan:
         yield from self._taught
         for recipe, count in self._own.items():
             if recipe_named(recipe).batch and self._upstream:
-                left = [len(block.rows) - block.taken for block in self._upstream]
-                yield from self._taking(recipe, {left.index(max(left)): count})
+                rooms = [(len(b.rows) - b.taken, -n) for n, b in enumerate(self._upstream)]
+                yield from self._taking(recipe, {-max(rooms)[1]: count})
                 continue
             for language in (upstream.ANY, ENGLISH):
                 quotas = upstream.divided(self._upstream, language, count)

@@ -29,8 +29,8 @@ class Workshop:
     used twice before all were used once. ``general`` are upstream conversations in the order in
     which they are taken; ``teachers`` are those that the mixture names, by their role, ``drawn``
     the conversations begun that alternate in kind. ``kept`` are the texts that a recipe goes on
-    from, in sorts of its own, ``sources`` where they are from. In ``rejections`` a recipe counts
-    what it gives up, ``RECIPE: REASON``, in ``counted`` what it did to its drafts.
+    from, by sort, and their sources. In ``rejections`` a recipe counts what it gives up,
+    ``RECIPE: REASON``, in ``counted`` what it did to its drafts.
     """
 
     mixture: Mixture
@@ -39,8 +39,7 @@ class Workshop:
     general: Iterator[Mapping[str, Any]]
     teachers: Mapping[str, EndpointTeacher] = field(default_factory=dict)
     drawn: int = 0
-    kept: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    sources: set[str] = field(default_factory=set)
+    kept: defaultdict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
     rejections: Rejections = field(default_factory=Rejections)
     counted: Counter[str] = field(default_factory=Counter)
 
@@ -55,15 +54,15 @@ class Recipe:
 
     One that is ``directed`` is made for each direction that it ``fits``, others get an empty one.
     One that is ``taught`` returns a question for the mixture's teacher; without one it is left out
-    and counted. One that goes on from what it made, and so is made in one block, says how many are
-    asked for together (``batch``).
+    and counted. One that goes on from what it made has a ``batch``, how many are asked for at
+    once; it is made in one block, and given up as directed ones are.
     """
 
     name: str
     make: Make
-    directed: bool
-    taught: bool
-    fits: Fits
+    directed: bool = True
+    taught: bool = False
+    fits: Fits = lambda direction: True
     batch: int | None = None
 
 
@@ -71,14 +70,7 @@ RECIPES: dict[str, Recipe] = {}
 """All recipes by name; ``recipe_named`` fills it."""
 
 
-def recipe(
-    name: str,
-    *,
-    directed: bool = True,
-    taught: bool = False,
-    fits: Fits = lambda direction: True,
-    batch: int | None = None,
-) -> Callable[[Make], Make]:
+def recipe(name: str, **stated: Any) -> Callable[[Make], Make]:
     """Registers a function as a recipe; see ``Recipe`` for the arguments.
 
     ``name``, ``directed`` and ``taught`` are written out, not computed: the
@@ -86,7 +78,7 @@ def recipe(
     """
 
     def register(make: Make) -> Make:
-        RECIPES[name] = Recipe(name, make, directed, taught, fits, batch)
+        RECIPES[name] = Recipe(name, make, **stated)
         return make
 
     return register
