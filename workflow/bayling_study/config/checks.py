@@ -228,6 +228,9 @@ def _check_systems(config: StudyConfig, key: str) -> None:
             require("language of corpora.parallel", code, _languages(config), where)
         if isinstance(system, DeltaSystem):
             _check_base(config, system.base, f"{key}.{name}.base", ("foundation",))
+            if getattr(config.systems[system.base], "vocabulary", None):
+                what, fix = "a difference has no rows for new tokens", "a base without vocabulary"
+                raise StudyError(what, where=f"{key}.{name}.base", fix=fix)
         if isinstance(system, Int8System):
             kinds = ("foundation", "tuned", "delta")
             _check_base(config, system.base, f"{key}.{name}.base", kinds)
