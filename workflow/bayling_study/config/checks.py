@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from bayling_study.config import conditions, names
 from bayling_study.config.comparison import check_comparison, made_of
 from bayling_study.config.corpora import CorporaSection
+from bayling_study.config.method_checks import check_methods
 from bayling_study.config.model import StudyConfig
 from bayling_study.config.multiple_choice import NliSuite, QuestionsSuite
 from bayling_study.config.suites import (
@@ -48,10 +49,8 @@ def check_study(config: StudyConfig, where: object) -> None:
             require("source of corpora.conversations", source, upstream, key)
         _check_mixture(mixture, _languages(config), f"{where}: synthesis.mixtures.{name}")
         _check_asked(config, name, f"{where}: synthesis.mixtures.{name}")
-        if mixture.shares.get("self-instruct") and not upstream:
-            what, fix = "self-instruct shows questions, and there are none", "a source of some"
-            raise StudyError(what, where=f"{where}: corpora.conversations", fix=fix)
     _check_systems(config, f"{where}: systems")
+    check_methods(config, _languages(config), where)
     for name, suite in config.suites.items():
         _check_suite(suite, config, f"{where}: suites.{name}")
     for metric in config.scoring.metrics:
@@ -142,11 +141,6 @@ def _check_mixture(mixture: Mixture, available: set[str], key: str) -> None:
         conditions.language(code, f"{key}.general_languages")
     if mixture.general_languages:
         conditions.can_choose(mixture.general_languages, f"{key}.general_languages")
-    written, where = mixture.self_instruct.languages, f"{key}.self_instruct.languages"
-    for code in written:
-        conditions.language(code, where)
-    if mixture.shares.get("self-instruct"):
-        conditions.can_choose(written, where)
     _check_dialogues(mixture, key)
 
 
@@ -223,14 +217,8 @@ def _check_systems(config: StudyConfig, key: str) -> None:
             _check_base(config, system.base, f"{key}.{name}.base", ("foundation", "delta", "tuned"))
             made_of(config.systems, name)  # refuses a circle
             _check_tuning(config, name, system.tuning, key)
-        for code in getattr(getattr(system, "vocabulary", None), "languages", ()):
-            where = f"{key}.{name}.vocabulary.languages"
-            require("language of corpora.parallel", code, _languages(config), where)
         if isinstance(system, DeltaSystem):
             _check_base(config, system.base, f"{key}.{name}.base", ("foundation",))
-            if getattr(config.systems[system.base], "vocabulary", None):
-                what, fix = "a difference has no rows for new tokens", "a base without vocabulary"
-                raise StudyError(what, where=f"{key}.{name}.base", fix=fix)
         if isinstance(system, Int8System):
             kinds = ("foundation", "tuned", "delta")
             _check_base(config, system.base, f"{key}.{name}.base", kinds)
@@ -250,11 +238,6 @@ def _check_tuning(config: StudyConfig, name: str, own: Mapping[str, Any], key: s
         raise StudyError(what, where=f"{key}.{name}.{own_key}") from error
     where = f"{key}.{name}.tuning" if own else "tuning"
     _check_adapter(tuning, where)
-    parts = (config.systems[part] for part in made_of(config.systems, name))
-    new = any(getattr(part, "vocabulary", None) for part in parts)
-    if new and tuning.adapter and not tuning.adapter.embeddings:
-        what = "an adapter alone leaves the vectors of new tokens as they start"
-        raise StudyError(what, where=f"{where}.adapter.embeddings", fix="embeddings: true")
     _check_curriculum(tuning, where)
 
 

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from bayling_study.config.synthesis import Mixture
-from bayling_study.core.errors import StudyError
 from bayling_study.shared.endpoint import Endpoint
 from bayling_study.stages.synthesis.recipes import self_instruct
 from bayling_study.stages.synthesis.teacher import EndpointTeacher, Messages
@@ -140,14 +139,3 @@ def test_without_examples_nothing_is_asked(tmp_path: Path) -> None:
     result, table = made(tmp_path / "made", few, wanted(), teachers={"teacher": author})
     assert not author.shown and len(table) == 0
     assert result.rejections["mixture"].counts == Counter({"self-instruct: no material left": 1})
-
-
-def test_the_recipe_needs_a_language_and_examples() -> None:
-    from bayling_study.config.checks import _check_self_instruct
-
-    with pytest.raises(StudyError, match="nothing has a weight"):
-        _check_self_instruct(wanted(languages={}), {"chat"}, "key")
-    with pytest.raises(StudyError, match="shows examples"):
-        _check_self_instruct(wanted(), set(), "key")
-    with pytest.raises(StudyError, match="not a language code"):
-        _check_self_instruct(wanted(languages={"qq": 1.0}), {"chat"}, "key")
