@@ -51,6 +51,7 @@ ADDS = {
     "mined-text": {"download": 3},
     "own": {"generation_elsewhere": 1, "foundation": 1, "prompts": 1, "comet_training": -1},
     "own-copies": {"comet_training": -1, "comet_segments": -1},
+    "vocabulary": {"foundation_vocabulary": 1, "tuning": 1, "masks": 1, "scoring": 2},
     "released-delta": {"deltas_apply": 1, "foundation": 1},
     "released-tests": {"prompts": 4},
 }

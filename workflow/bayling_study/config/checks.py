@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from bayling_study.config import conditions, names
 from bayling_study.config.comparison import check_comparison, made_of
 from bayling_study.config.corpora import CorporaSection
+from bayling_study.config.method_checks import check_methods
 from bayling_study.config.model import StudyConfig
 from bayling_study.config.multiple_choice import NliSuite, QuestionsSuite
 from bayling_study.config.suites import (
@@ -49,6 +50,7 @@ def check_study(config: StudyConfig, where: object) -> None:
         _check_mixture(mixture, _languages(config), f"{where}: synthesis.mixtures.{name}")
         _check_asked(config, name, f"{where}: synthesis.mixtures.{name}")
     _check_systems(config, f"{where}: systems")
+    check_methods(config, _languages(config), where)
     for name, suite in config.suites.items():
         _check_suite(suite, config, f"{where}: suites.{name}")
     for metric in config.scoring.metrics:

@@ -34,6 +34,16 @@ class CodeSwitch(Section):
     stage)."""
 
 
+class SelfInstruct(Section):
+    """Which instructions the teacher writes for the recipe ``self-instruct``."""
+
+    languages: dict[str, float] = {}
+    """Language in which the teacher writes an instruction and its answer, to its weight."""
+    most_alike: float = Field(default=0.7, gt=0, le=1)
+    """ROUGE-L with an example or an instruction kept before from which a new one is rejected
+    (Wang et al. 2023: 0.7)."""
+
+
 class Mixture(Section):
     """One training set: how many conversations of which recipe and direction. A mixture may derive
     from another one: ``without-interactive: {base: default, drop: [interactive]}`` has all keys of
@@ -58,7 +68,8 @@ class Mixture(Section):
     ``code-switch`` (a sentence with words in another language is restored), ``cross-lingual`` (a
     task on a text, answered in another language), ``facts`` (a country's capital, asked in one
     language and answered in another), ``paraphrase`` and ``style`` (written by the ``teacher``),
-    ``self-distillation`` (SDRRL: its own answers). Each module of ``synthesis/recipes`` is one."""
+    ``self-distillation`` (SDRRL: its own answers), ``self-instruct`` (the ``teacher`` writes new
+    instructions and answers them). Each module of ``synthesis/recipes`` is one."""
     directions: dict[DirectionPattern, Share] = {}
     """Direction to its share of each recipe except ``general``; shares add up to 1. Both
     languages must be in ``corpora.parallel``. A pattern (``en-*``, ``*-zh``) stands for all
@@ -86,17 +97,19 @@ class Mixture(Section):
     """Number of user turns of an interactive conversation, at least 1, to its weight."""
     code_switch: CodeSwitch = CodeSwitch()
     """Options of the recipe ``code-switch``."""
+    self_instruct: SelfInstruct = SelfInstruct()
+    """Options of the recipe ``self-instruct``."""
     max_turns: int | None = Field(default=None, ge=1)
     """Largest number of user turns of any conversation; interactive ones are made with fewer,
     upstream ones are cut. None sets no limit."""
     instruction_languages: dict[str, float] = {"en": 0.5, "zh": 0.5}
     """Language of the instruction to its weight: ``en`` and ``zh``."""
     teacher: Name | None = None
-    """System that writes what aligned text cannot give (recipes ``paraphrase``, ``style`` and
-    ``self-distillation``): an ``endpoint``, or one that is run here and served on loopback while
-    the mixture is made (a large one is better an endpoint: the job asks for no GPU); without one
-    they are left out, and counted. For ``self-distillation`` the untuned foundation: its own
-    answers are what is taught."""
+    """System that writes what aligned text cannot give (recipes ``paraphrase``, ``style``,
+    ``self-instruct``, ``self-distillation``): an ``endpoint``, or one that is run here and served
+    on loopback while the mixture is made (a large one is better an endpoint: the job asks for no
+    GPU); without one they are left out, and counted. For ``self-distillation`` the untuned
+    foundation: its own answers are what is taught."""
     translator: Name | None = None
     """System that translates what a teacher wrote, as ``teacher``; of the recipe
     ``self-distillation``."""

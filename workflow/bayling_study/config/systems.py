@@ -46,6 +46,20 @@ class Answers(Section):
     is; an 8-bit export is asked as its base."""
 
 
+class Vocabulary(Section):
+    """New tokens for languages that a model's tokenizer cuts small, after Bailong (arXiv
+    2404.00862). Byte-level BPE only. Tokens per step then hold more text than without them."""
+
+    tokens: int = Field(ge=0)
+    """Number of new tokens (Bailong: 27,241); 0 leaves every byte of the checkpoint."""
+    languages: list[str] = Field(min_length=1)
+    """Languages of ``corpora.parallel`` on whose training text they are learnt."""
+    start: Literal["mean", "random", "similarity"] = "similarity"
+    """What a new token's vectors start as: the ``mean`` of those of the old tokens that it is made
+    of; that mean weighted by their ``similarity``, a form of Bailong's zip-tie, whose formula is
+    not public; or ``random`` noise as wide as the old vectors are."""
+
+
 class FoundationSystem(Answers):
     """A model before tuning."""
 
@@ -56,6 +70,9 @@ class FoundationSystem(Answers):
     template: TemplateName = "foundation"
     """How conversations become text: ``foundation`` is the chat template of the model's own
     tokenizer, ``bayling`` and ``bayling-3`` those of the papers' models."""
+    vocabulary: Vocabulary | None = Field(default=None, exclude_if=lambda value: value is None)
+    """New tokens for some languages; none for the model as it is. An adapter that is tuned on it
+    needs ``embeddings: true``."""
 
 
 class TunedSystem(Answers):

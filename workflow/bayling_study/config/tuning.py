@@ -30,6 +30,8 @@ class Adapter(Section):
     so with dropout another number of processes gives other steps."""
     targets: list[str] = Field(default=LINEAR_LAYERS, min_length=1)
     """Last part of the names of the layers that get an adapter."""
+    embeddings: bool = False
+    """Trains the embedding and the output layer too, whole: what new tokens need."""
 
 
 class Phase(Section):

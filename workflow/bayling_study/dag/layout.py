@@ -59,7 +59,7 @@ class Layout:
         return self.download(source) / "manifest.json"
 
     def foundation(self, system: str) -> Path:
-        """Returns the folder of a foundation's checkpoint, shared by all studies."""
+        """Returns the folder of a foundation as released, shared by all studies."""
         source = self.system(system, FoundationSystem).source
         return self.resources / "foundation" / self.download(source).name
 
@@ -72,9 +72,10 @@ class Layout:
     def checkpoint(self, system: str) -> Path:
         """Returns the folder of the checkpoint that a system generates with."""
         found = self.config.systems[system]
-        if isinstance(found, FoundationSystem):
+        if isinstance(found, FoundationSystem) and found.vocabulary is None:
             return self.foundation(system)
-        folders = {Int8System: "export", DeltaSystem: "deltas/applied"}
+        folders: dict[type, str] = {Int8System: "export", DeltaSystem: "deltas/applied"}
+        folders |= {FoundationSystem: "foundation/vocabulary"}
         return self.study / folders.get(type(found), "tuning") / system
 
     def base(self, system: str) -> str:
@@ -134,7 +135,7 @@ class Layout:
         for name, system in self.config.systems.items():
             if isinstance(system, TunedSystem) and system.mixture == mixture:
                 return self.checkpoint(self.untuned(name))
-        return self.foundation(self.names(FoundationSystem)[0])
+        return self.checkpoint(self.names(FoundationSystem)[0])
 
     def evaluated(self) -> list[str]:
         """Returns the systems that answer the suites."""

@@ -33,6 +33,7 @@ OWN = {
     "download": (1000, 240),
     "export": (3000, 120),
     "foundation": (4000, 60),
+    "foundation_vocabulary": (6000, 60),
     "generation": (4000, 480),
     "generation_elsewhere": (4000, 480),
     "harness": (4000, 480),

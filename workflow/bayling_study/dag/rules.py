@@ -92,7 +92,7 @@ class Dag:
             only = {"suites": [name]}
         if stage == "judging":
             only["systems"] = [self._judged(name).judge]
-        elif stage in ("masks", "tuning", "export"):
+        elif stage in ("masks", "tuning", "export", "foundation.vocabulary"):
             only["systems"] = [name]
         elif stage in ("perplexity", "generation", "generation.elsewhere", "harness"):
             only["systems"] = self._prompted(name)

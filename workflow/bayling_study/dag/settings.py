@@ -21,6 +21,7 @@ _RUN = ("generation.precision", "generation.batch_tokens")
 
 READ: dict[str, tuple[str, ...]] = {
     "corpora": ("corpora",),
+    "foundation.vocabulary": ("systems",),
     "synthesis": ("synthesis", "systems"),
     "prompts": ("suites",),
     "masks": ("tuning.max_length", "systems"),

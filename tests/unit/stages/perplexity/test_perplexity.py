@@ -196,6 +196,12 @@ def test_the_program_compares_an_export_with_its_base(folders, tmp_path, monkeyp
     assert result["difference"]["value"] != 0  # the weights were rounded
     assert 0 < result["mean_nats_change"] < 0.5
     assert result["top1_agreement"] > 0.8
+    sizes = [
+        len("".join(one.references).encode())
+        for one in draw(folders / "prompts", ["small"], 8, SEED)
+    ]
+    bits = result["base"]["bits"] * result["tokens"]
+    assert result["base"]["bits_per_byte"] == pytest.approx(bits / sum(sizes))
     record = read_json(tmp_path / "record.json")
     assert record["state"] == "finished"
     assert record["metrics"]["perplexity.export"] == result["export"]["perplexity"]

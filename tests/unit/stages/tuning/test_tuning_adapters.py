@@ -12,6 +12,9 @@ from transformers import AutoModelForCausalLM
 
 from bayling_study.config.tuning import Adapter, TuningSection
 from bayling_study.core.errors import StudyError
+from bayling_study.core.files import read_json
+from bayling_study.shared.sizing.memory import trained_parameters
+from bayling_study.shared.sizing.shape import Shape
 from bayling_study.stages.tuning import adapters
 from bayling_study.stages.tuning.engine import load_model
 from bayling_study.stages.tuning.output import assemble
@@ -83,6 +86,27 @@ def test_only_the_named_layers_get_adapters(foundation: str) -> None:
     assert all(".q_proj.lora_" in name for name in chosen)
     # Two layers of 64 x 64, rank 4: an A and a B of 64 x 4 each.
     assert sum(p.numel() for p in model.parameters() if p.requires_grad) == 2 * 2 * 64 * 4
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_rows_of_new_tokens_are_trained_where_an_adapter_says_so(
+    tied: bool, tmp_path: Path
+) -> None:
+    folder = str(write_foundation(tmp_path / "model", tied))
+    model = load_model(folder, section("lora", embeddings=True), "sdpa", seed=3)
+    before = {n: p.clone() for n, p in model.named_parameters()}
+    train(model)
+    after = logits(model)
+    ends = {"model.embed_tokens.weight", *([] if tied else ["lm_head.weight"])}
+    trained = {n for n, p in model.named_parameters() if not torch.equal(p, before[n])}
+    assert {name for name in trained if ".lora_" not in name} == ends
+    weights = {tensor.name: tensor.value() for tensor in adapters.final_tensors(model)}
+    assemble(folder, weights, torch.float32).save_pretrained(tmp_path / "out")
+    ordinary = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
+    assert torch.allclose(logits(ordinary), after, atol=1e-4, rtol=0)
+    shape = Shape.from_config(read_json(tmp_path / "model" / "config.json"))
+    counted = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    assert counted == trained_parameters(shape, section("lora", embeddings=True))
 
 
 def test_four_bits_round_as_nf4(foundation: str) -> None:

@@ -60,7 +60,9 @@ def _system_needs(layout: Layout, name: str, shape: Shape) -> list[Need]:
         # A checkpoint in the hub's format is linked, one in GGUF rewritten in 16 bits.
         linked = layout.row(system.source).kind == "hub"
         size = 0 if linked else HALF * shape.parameters()
-        return [Need(f"foundation {name}", layout.resources, size)]
+        copy = [Need(f"vocabulary {name}", folder, HALF * shape.parameters())]
+        more = copy if system.vocabulary else []
+        return [Need(f"foundation {name}", layout.resources, size), *more]
     if isinstance(system, TunedSystem):
         tuning = config.tuning_of(name)
         count = tuning.keep_checkpoints + 1

@@ -15,12 +15,14 @@ def job_names(dag: Dag) -> dict[str, list[str]]:
     given = config.comet.path or config.comet.source  # a checkpoint that somebody made
     embedded = comet and config.comet.embedded is not None and not given
     foundations = (layout.system(n, FoundationSystem) for n in layout.names(FoundationSystem))
+    more = [n for n, system in config.systems.items() if getattr(system, "vocabulary", None)]
     answering = layout.evaluated()
     judged = [f"{name} {suite}" for name in answering for suite in layout.judged_suites(name)]
     names = {
         "download": layout.used_sources(),
         "foundation": list(dict.fromkeys(system.source for system in foundations)),
-        "corpora": [""] * bool(mixtures or drawn or embedded),
+        "corpora": [""] * bool(mixtures or drawn or embedded or more),
+        "foundation_vocabulary": more,
         "synthesis": mixtures,
         "prompts": list(config.suites),
         "masks": tuned,
@@ -52,8 +54,9 @@ def job_counts(dag: Dag) -> dict[str, int]:
 def record_of(rule: str, name: str) -> tuple[str, str]:
     """Returns stage and name under which a job keeps its run record."""
     stage, _, part = rule.partition("_")
-    if stage == "deltas":
-        return stage, f"{'applied' if part == 'apply' else 'made'}-{name}"
+    if stage == "deltas" or part == "vocabulary":
+        done = {"apply": "applied", "make": "made"}.get(part, part)
+        return stage, f"{done}-{name}"
     if stage == "judging":
         return stage, "-".join(reversed(name.split(" ")))
     return stage, part if stage == "comet" else name or stage

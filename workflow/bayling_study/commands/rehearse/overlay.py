@@ -34,6 +34,7 @@ MOST: dict[str, int] = {
     **dict.fromkeys(("tuning.max_steps", "systems.*.tuning.max_steps"), 2),
     **dict.fromkeys(("tuning.batch", "systems.*.tuning.batch"), 4),
     "comparison.seeds": 1,
+    "systems.*.vocabulary.tokens": 8,
     "generation.batch_tokens": 2048,
     "generation.max_batch": 16,
     "perplexity.conversations": 4,

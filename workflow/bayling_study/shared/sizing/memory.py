@@ -146,8 +146,12 @@ def _share(total: int, divided: bool, processes: int) -> int:
 
 
 def trained_parameters(shape: Shape, tuning: TuningSection) -> int:
-    """Returns how many parameters are trained: all, or an adapter's two thin matrices per layer."""
-    return adapter_parameters(shape, tuning.adapter) if tuning.adapter else shape.parameters()
+    """Returns how many parameters are trained: all, or an adapter's two thin matrices per layer,
+    with embedding and output layer if it says so."""
+    if (adapter := tuning.adapter) is None:
+        return shape.parameters()
+    ends = shape.vocabulary * shape.hidden * (1 if shape.tied else 2)
+    return adapter_parameters(shape, adapter) + adapter.embeddings * ends
 
 
 def adapter_parameters(shape: Shape, adapter: Adapter) -> int:
@@ -162,7 +166,8 @@ def _largest(shape: Shape, tuning: TuningSection) -> int:
         matrices = [*shape.block().values(), (shape.vocabulary, shape.hidden)]
         return max(rows * columns for rows, columns in matrices)
     sizes = [max(size) for name, size in shape.block().items() if name in tuning.adapter.targets]
-    return tuning.adapter.rank * max(sizes, default=0)
+    whole = tuning.adapter.embeddings * shape.vocabulary * shape.hidden
+    return max(tuning.adapter.rank * max(sizes, default=0), whole)
 
 
 def _weights(shape: Shape, tuning: TuningSection) -> int:

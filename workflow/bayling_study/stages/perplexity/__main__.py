@@ -71,8 +71,12 @@ def measure(
         raise StudyError(what, where=options.checkpoint, fix="export the system again")
     bootstrap = config.scoring.bootstrap
     samples, percent = f"{bootstrap.samples} samples", f"{100 * bootstrap.confidence:g} %"
+    result = compare(base, export, bootstrap, config.study.seed)
+    size = sum(conversation.bytes for conversation in conversations)
+    for side in (result["base"], result["export"]):  # comparable between vocabularies
+        side["bits_per_byte"] = side["bits"] * result["tokens"] / size
     return {
-        **compare(base, export, bootstrap, config.study.seed),
+        **result,
         "left_out": len(prompts) - len(conversations),
         "precision": config.generation.precision,
         "method": f"percentile bootstrap over conversations, {samples}, {percent}, paired",

@@ -29,11 +29,13 @@ LOGIT_VALUES = 1 << 27
 
 @dataclass(frozen=True)
 class Conversation:
-    """Prompt ``SUITE/ID`` as tokens; the mask is true for answers and the ends of answers."""
+    """Prompt ``SUITE/ID`` as tokens; the mask is true for answers and the ends of answers, which
+    are of so many ``bytes`` of text."""
 
     name: str
     ids: list[int]
     mask: list[bool]
+    bytes: int = 0
 
 
 def draw(folder: Path, suites: Iterable[str], count: int, seed: int) -> list[Prompt]:
@@ -65,7 +67,8 @@ def encode(
             messages.append({"role": "assistant", "content": reference})
         ids, mask = templates.encode(tokenizer, template, messages)
         if len(ids) <= context:
-            fitting.append(Conversation(f"{prompt.suite}/{prompt.id}", ids, mask))
+            size = len("".join(prompt.references).encode())
+            fitting.append(Conversation(f"{prompt.suite}/{prompt.id}", ids, mask, size))
     if not fitting:
         raise StudyError(f"no held-out conversation fits into {context} tokens")
     return fitting

@@ -67,7 +67,8 @@ def perplexity_table(system: str, report: Mapping[str, Any]) -> Table:
     note = (
         f"Reference answers of {report['n']} held-out conversations, {report['tokens']:,} tokens; "
         f"the same most probable token at {100 * report['top1_agreement']:.1f} % of them. "
-        "Intervals: paired bootstrap over conversations."
+        "Intervals: paired bootstrap over conversations. Between vocabularies compare bits per "
+        f"byte: {sides[0]['bits_per_byte']:.3f} and {sides[1]['bits_per_byte']:.3f}."
     )
     columns = ["system", "perplexity", "interval"]
     return Table(f"perplexity-{system}", f"{system}: perplexity", columns, body, note)

@@ -207,7 +207,7 @@ def _portion(
     drafts = _drafts(recipe, portion.direction, workshop, block, seed)
     done = misses = 0
     while done < portion.count and misses < TRIES:
-        size = min(portion.count - done, BATCH)
+        size = min(portion.count - done, recipe.batch or BATCH)
         drawn = list(islice(drafts, size))
         if not drawn:
             break
@@ -216,7 +216,7 @@ def _portion(
             name = f"{recipe.name}/{place}/{block:04d}-{done:06d}"
             yield replace(row, instruction=replace(row.instruction, id=name))
             done += 1
-        misses = 0 if passed or not recipe.directed else misses + len(drawn)
+        misses = 0 if passed or not (recipe.directed or recipe.batch) else misses + len(drawn)
     if done < portion.count:
         gate.rejections.add(f"{recipe.name}: no material left")
 

@@ -126,6 +126,10 @@ class BlockPlan:
         of upstream conversations from what is left."""
         yield from self._taught
         for recipe, count in self._own.items():
+            if recipe_named(recipe).batch and self._upstream:
+                rooms = [(len(b.rows) - b.taken, -n) for n, b in enumerate(self._upstream)]
+                yield from self._taking(recipe, {-max(rooms)[1]: count})
+                continue
             for language in (upstream.ANY, ENGLISH):
                 quotas = upstream.divided(self._upstream, language, count)
                 yield from self._taking(recipe, quotas)

@@ -5,7 +5,7 @@ conversation at a time, or returns nothing when a draw leads nowhere; it is then
 folder is searched, and the configuration knows the names that its modules register.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from random import Random
@@ -28,8 +28,9 @@ class Workshop:
     The library has aligned training segments; all recipes share its draws, so that no segment is
     used twice before all were used once. ``general`` are upstream conversations in the order in
     which they are taken; ``teachers`` are those that the mixture names, by their role, ``drawn``
-    the conversations begun that alternate in kind. In ``rejections`` a recipe counts what it
-    gives up, ``RECIPE: REASON``, in ``counted`` what it did to its drafts.
+    the conversations begun that alternate in kind. ``kept`` are the texts that a recipe goes on
+    from, by sort, and their sources. In ``rejections`` a recipe counts what it gives up,
+    ``RECIPE: REASON``, in ``counted`` what it did to its drafts.
     """
 
     mixture: Mixture
@@ -38,6 +39,7 @@ class Workshop:
     general: Iterator[Mapping[str, Any]]
     teachers: Mapping[str, EndpointTeacher] = field(default_factory=dict)
     drawn: int = 0
+    kept: defaultdict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
     rejections: Rejections = field(default_factory=Rejections)
     counted: Counter[str] = field(default_factory=Counter)
 
@@ -48,16 +50,20 @@ Fits = Callable[[str], bool]
 
 @dataclass(frozen=True)
 class Recipe:
-    """A recipe by its name in the config: ``make(workshop, direction, rng)``. One that is
-    ``directed`` is made for each direction that it ``fits``, others get an empty one. One that is
-    ``taught`` returns a question for the mixture's teacher; without one it is left out and
-    counted."""
+    """A recipe by its name in the config: ``make(workshop, direction, rng)``.
+
+    One that is ``directed`` is made for each direction that it ``fits``, others get an empty one.
+    One that is ``taught`` returns a question for the mixture's teacher; without one it is left out
+    and counted. One that goes on from what it made has a ``batch``, how many are asked for at
+    once; it is made in one block, and given up as directed ones are.
+    """
 
     name: str
     make: Make
-    directed: bool
-    taught: bool
-    fits: Fits
+    directed: bool = True
+    taught: bool = False
+    fits: Fits = lambda direction: True
+    batch: int | None = None
 
 
 RECIPES: dict[str, Recipe] = {}
@@ -65,14 +71,19 @@ RECIPES: dict[str, Recipe] = {}
 
 
 def recipe(
-    name: str, *, directed: bool = True, taught: bool = False, fits: Fits = lambda direction: True
+    name: str,
+    *,
+    directed: bool = True,
+    taught: bool = False,
+    fits: Fits = lambda direction: True,
+    batch: int | None = None,
 ) -> Callable[[Make], Make]:
     """Registers a function as a recipe; see ``Recipe`` for the arguments. ``name``, ``directed``
     and ``taught`` are written out, not computed: the configuration reads them from the source
     without importing it."""
 
     def register(make: Make) -> Make:
-        RECIPES[name] = Recipe(name, make, directed, taught, fits)
+        RECIPES[name] = Recipe(name, make, directed, taught, fits, batch)
         return make
 
     return register

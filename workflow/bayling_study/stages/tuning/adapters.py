@@ -119,6 +119,9 @@ def attach(model: Any, adapter: Adapter | None, seed: int) -> None:
     shape = {"r": adapter.rank, "lora_alpha": adapter.alpha, "lora_dropout": adapter.dropout}
     config = peft.LoraConfig(target_modules=adapter.targets, bias="none", **shape)
     peft.inject_adapter_in_model(config, model, adapter_name=ADAPTER)
+    if adapter.embeddings:
+        for layer in (model.get_input_embeddings(), model.get_output_embeddings()):
+            layer.weight.requires_grad_(True)
     for parameter in model.parameters():
         if parameter.requires_grad:  # PEFT makes them fp32 beside a 4-bit weight
             parameter.data = parameter.data.to(model.dtype)

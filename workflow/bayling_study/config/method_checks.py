@@ -1,0 +1,36 @@
+"""Checks of single methods across sections: what self-instruct and new tokens need."""
+
+from bayling_study.config import conditions
+from bayling_study.config.comparison import made_of
+from bayling_study.config.model import StudyConfig
+from bayling_study.core.errors import StudyError
+from bayling_study.core.lookup import require
+
+
+def check_methods(config: StudyConfig, languages: set[str], where: object) -> None:
+    """Checks mixtures and systems whose names are known to be sound; ``languages`` are those of
+    the parallel corpora (``StudyError``: the key, what is wrong and what to write)."""
+    for name, mixture in config.synthesis.mixtures.items():
+        written = mixture.self_instruct.languages
+        key = f"{where}: synthesis.mixtures.{name}.self_instruct.languages"
+        for code in written:
+            conditions.language(code, key)
+        if mixture.shares.get("self-instruct"):
+            conditions.can_choose(written, key)
+            if not config.corpora.conversations:
+                what, fix = "self-instruct shows questions, and there are none", "a source of some"
+                raise StudyError(what, where=f"{where}: corpora.conversations", fix=fix)
+    for name, system in config.systems.items():
+        key = f"{where}: systems.{name}"
+        for code in getattr(getattr(system, "vocabulary", None), "languages", ()):
+            require("language of corpora.parallel", code, languages, f"{key}.vocabulary.languages")
+        parts = (config.systems[part] for part in made_of(config.systems, name))
+        if not any(getattr(part, "vocabulary", None) for part in parts):
+            continue
+        if system.kind == "delta":
+            what, fix = "a difference has no rows for new tokens", "a base without vocabulary"
+            raise StudyError(what, where=f"{key}.base", fix=fix)
+        adapter = config.tuning_of(name).adapter if system.kind == "tuned" else None
+        if adapter and not adapter.embeddings:
+            what = "an adapter alone leaves the vectors of new tokens as they start"
+            raise StudyError(what, where=f"{key}.tuning.adapter.embeddings", fix="embeddings: true")
