@@ -16,11 +16,12 @@ def job_names(dag: Dag) -> dict[str, list[str]]:
     embedded = comet and config.comet.embedded is not None and not given
     foundations = (layout.system(n, FoundationSystem) for n in layout.names(FoundationSystem))
     answering = layout.evaluated()
+    shown = any(layout.example_text(name) for name in answering)
     judged = [f"{name} {suite}" for name in answering for suite in layout.judged_suites(name)]
     names = {
         "download": layout.used_sources(),
         "foundation": list(dict.fromkeys(system.source for system in foundations)),
-        "corpora": [""] * bool(mixtures or drawn or embedded),
+        "corpora": [""] * bool(mixtures or drawn or embedded or shown),
         "synthesis": mixtures,
         "prompts": list(config.suites),
         "masks": tuned,
