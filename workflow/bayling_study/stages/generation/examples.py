@@ -72,7 +72,8 @@ class ExamplePools:
     def messages(self, prompt: Prompt) -> list[Message]:
         """Returns an item's examples, each a request and its translation; none for a prompt that
         does not state two languages."""
-        names = example_directions(self.settings.languages, direction_of(prompt))
+        item = direction_of(prompt)
+        names = example_directions(self.settings.languages, item) if item else []
         rng = generator(self.seed, "examples", prompt.suite, prompt.id)
         rng.shuffle(names)
         order = [names[n % len(names)] for n in range(self.settings.count)] if names else []
