@@ -21,8 +21,6 @@ ASKS = {
     "corrected where the remarks are right. Write nothing else.",
 }
 """What the three known roles are asked, in our own words."""
-MARKS = ("request", "language", "first", "answer")
-"""Names in the text of a step; the first step knows two."""
 
 
 def check_marks(text: str, known: Iterable[str]) -> None:
@@ -50,10 +48,8 @@ class Examples(Section):
 
 
 class Answering(Section):
-    """How a system is asked, and which part of what it says is its answer.
-
-    Questions that are scored by likelihood, and judges' own reviews, are asked as ever.
-    """
+    """How a system is asked, and which part of what it says is its answer. Questions that are
+    scored by likelihood, and judges' own reviews, are asked as ever."""
 
     keep: Literal["label"] | None = None
     """``label``: the answer is what stands behind the first label of its language, such as
@@ -82,8 +78,9 @@ class Answering(Section):
     def _ask_for_the_request(cls, steps: list[str]) -> list[str]:
         for number, step in enumerate(steps):
             if "{request}" not in ASKS.get(step, step):
-                raise ValueError(f"{step!r} is none of {', '.join(ASKS)}, nor has it {{request}}")
-            check_marks(ASKS.get(step, step), MARKS[: 4 if number else 2])
+                raise ValueError(f"{step!r} is none of {', '.join(ASKS)}, and has no {{request}}")
+            known = ("request", "language", *(("first", "answer") if number else ()))
+            check_marks(ASKS.get(step, step), known)
         return steps
 
     @field_validator("examples")

@@ -54,8 +54,7 @@ def _codes(directions: Iterable[str]) -> set[str]:
 def _batches(
     path: Path, split: str, languages: set[str]
 ) -> Iterator[tuple[list[int], pa.RecordBatch]]:
-    """Yields row numbers and rows of a split and of languages that are aligned to a pivot
-    (``StudyError`` if there is no file)."""
+    """Yields numbers and rows of a split whose languages are aligned to a pivot."""
     if not path.exists():
         raise StudyError("the corpora have no parallel text", where=path)
     start = 0

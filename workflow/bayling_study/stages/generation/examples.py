@@ -56,18 +56,16 @@ class ExamplePools:
         for name in asked:
             few = min((len(pools[one]) for one in wanted[name]), default=0)
             if few < settings.count:
-                what = f"a language has {few} training segments that no test has for examples of "
-                what += f"{name}, fewer than {settings.count}"
-                fix = "other languages, or a smaller count"
+                what = f"for {name} a language has {few} training segments that no test has"
+                fix = f"other languages, or a smaller count than {settings.count}"
                 raise StudyError(what, where="answering.examples", fix=fix)
         spoken = {n: getattr(suite, "prompt_language", "en") for n, suite in config.suites.items()}
         return cls(settings, seed, pools, spoken, left_out)
 
     @property
     def details(self) -> dict[str, Any]:
-        """What records and journals say of the pools: their size, and a hash of all that is in."""
-        size = sum(map(len, self.pools.values()))
-        return {"pool": size, "left_out": self.left_out, "sha256": sha256_json(self.pools)}
+        """What records and journals say of the pools: what was left out, and a hash of the rest."""
+        return {"left_out": self.left_out, "sha256": sha256_json(self.pools)}
 
     def messages(self, prompt: Prompt) -> list[Message]:
         """Returns an item's examples, each a request and its translation; none for a prompt that
@@ -76,11 +74,11 @@ class ExamplePools:
         names = example_directions(self.settings.languages, item) if item else []
         rng = generator(self.seed, "examples", prompt.suite, prompt.id)
         rng.shuffle(names)
-        order = [names[n % len(names)] for n in range(self.settings.count)] if names else []
+        order = (names * self.settings.count)[: self.settings.count]
         drawn = {name: rng.sample(self.pools[name], order.count(name)) for name in names}
-        found: list[Message] = []
+        found, spoken = list[Message](), self.spoken[prompt.suite]
         for one in (drawn[name].pop() for name in order):
-            asked = translation_prompt(one.source_text, one.target, self.spoken[prompt.suite])
+            asked = translation_prompt(one.source_text, one.target, spoken)
             found += exchange(asked, one.target_text)
         return found
 

@@ -29,8 +29,7 @@ class Entry:
 
 
 class TurnJournal:
-    """The answers of one system to one suite: in ``turns``, for each turn (each call for one, where
-    it takes several), by prompt id."""
+    """The answers of one system to one suite: in ``turns``, for each call, by prompt id."""
 
     def __init__(self, path: Path, key: str) -> None:
         self.turns: dict[int, dict[str, Entry]] = {}

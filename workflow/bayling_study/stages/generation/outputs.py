@@ -160,8 +160,8 @@ def counts(hypotheses: Iterable[Hypothesis]) -> dict[str, int]:
         numbers["without_label"] = sum(not kept and bool(whole) for kept, whole in cut)
     if before := [turn for row in rows for turn in row.steps]:
         numbers["calls"] += sum(map(len, before))
-        cut_off = [any(one["finish"] == "length" for one in turn) for turn in before]
-        numbers["steps_truncated"] = sum(cut_off)
+        ends = [[one["finish"] for one in turn] for turn in before]
+        numbers["steps_truncated"] = sum("length" in finish for finish in ends)
         numbers["steps_empty"] = sum(not all(one["text"] for one in turn) for turn in before)
     if thought:
         numbers["with_reasoning"] = len(thought)

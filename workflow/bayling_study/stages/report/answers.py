@@ -103,10 +103,9 @@ def answer_suite(study: Study, suite: str) -> AnswerSuite | None:
     blocks: dict[str, Any] = {f"rows {suite}": _index(prompts, wanted)}
     blocks |= {f"scores {suite} {metric}": found for metric, found in values.items()}
     blocks |= {f"texts {suite} {number}": block for number, block in enumerate(texts)}
-    section = study.config.comparison
-    compared = [name for name in (section.shown if section else []) if name in systems]
-    about = {"name": suite, "systems": systems, "metrics": [*values], "sizes": [*map(len, texts)],
-             "compared": compared}  # fmt: skip
+    about = {"name": suite, "systems": systems, "metrics": [*values], "sizes": [*map(len, texts)]}
+    shown_first = study.config.comparison.shown if study.config.comparison else []
+    about["compared"] = [name for name in shown_first if name in systems]
     return AnswerSuite(about, blocks)
 
 

@@ -75,8 +75,9 @@ async function search(suite, found, chosen, outdated) {
   for (const row of found) {
     const texts = await textsOf(suite, row.place);
     if (outdated()) return kept;
-    const { user, references, answers } = texts;
-    const all = [row.id, ...user, ...references, ...sides(suite, chosen).flatMap((system) => answers[system] ?? [])];
+    const { user, references, answers, said } = texts;
+    const every = sides(suite, chosen).flatMap((system) => [...(answers[system] ?? []), ...(said?.[system] ?? []).flat(2)]);
+    const all = [row.id, ...user, ...references, ...every];
     if (all.some((text) => text.toLowerCase().includes(sought))) kept.push(row);
   }
   return kept;

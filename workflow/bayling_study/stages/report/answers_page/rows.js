@@ -46,7 +46,7 @@ function shownTurn(texts, turn, row, chosen, labels) {
     const text = answer === undefined ? ["(no answer)"] : marked(answer, reference);
     const side = element("div", "", labelled(label, "", ...text));
     const said = (texts.said?.[system]?.[turn] ?? []).map(([step, words]) => labelled(step, "", words));
-    if (said.length) side.append(element("details", "", element("summary", "", "said before"), ...said));
+    if (said.length) side.append(element("details", "", element("summary", "", "also said"), ...said));
     const reasons = texts.reasons?.[system]?.[turn] ?? [];
     if (reasons.length) side.append(reasonList(reasons));
     return side;
