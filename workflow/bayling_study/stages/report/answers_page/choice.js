@@ -22,7 +22,7 @@ function offerAll(index, suite, rows, before) {
   offer("suite", same(index.suites.map((one) => one.name)), suite.name);
   offer("a", same(systems), before.a ?? base);
   offer("b", same(systems), before.b ?? systems.find((name) => name !== base));
-  const all = suite.compared.length ? "of A, B and all that are compared" : "of all systems";
+  const all = suite.compared.length ? "of all compared" : "of all systems";
   offer("shown", [["", "of A and B"], ["all", all]].slice(0, systems.length - 1 || 1), before.shown ?? (suite.compared.length ? "all" : ""));
   offer("metric", suite.metrics.length ? same(suite.metrics) : [["", "none"]], before.metric);
   offer("item", [ALL, ...same(rows.item)], before.item);
