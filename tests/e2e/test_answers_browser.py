@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bayling_study.core.files import write_jsonl
+from bayling_study.core.files import read_jsonl, write_jsonl
 from bayling_study.core.records import Hypothesis, Prompt, write_hypotheses, write_prompts
 from bayling_study.stages.report.__main__ import write_report
 from bayling_study.stages.report.answers import write_answers
@@ -140,6 +140,34 @@ def test_one_system_without_scores_has_its_answers_shown(window: Browser, tmp_pa
     _, summary, headings = window.evaluate(address, READY, SUMMARY, HEADINGS, size=DESK)
     assert summary == "4 of 4 prompts; no score of both systems."
     assert headings[0] == "zh-en/0"
+
+
+def test_all_systems_answer_side_by_side_with_what_their_earlier_steps_said(
+    window: Browser, tmp_path: Path
+) -> None:
+    study = report_study.make(tmp_path / "study")
+    path = study.folder / "generation/tuned-int8/translation.jsonl"
+    steps = [[{"step": "annotate", "text": "<b>Say</b> house.", "finish": "stop"}]]
+    write_jsonl(path, [{**row, "steps": steps} for row in read_jsonl(path)])
+    write_answers(study, tmp_path / "answers.html")
+    address = (tmp_path / "answers.html").as_uri()
+    shown = """[...document.querySelector("#rows article .pair").children].map(
+      (side) => side.querySelector("small").textContent.split(" ")[0])"""
+    said = (
+        """[...document.querySelectorAll("#rows article details")].map((one) => one.textContent)"""
+    )
+    _, two, _, every, texts, _, found = window.evaluate(
+        address, READY, shown, chosen(shown="all"), shown, said,
+        chosen(find="<B>say</B> house"), HEADINGS, size=DESK,
+    )  # fmt: skip
+    assert two == ["foundation", "tuned"]
+    assert every == ["foundation", "tuned", "tuned-int8"]
+    assert set(texts) == {"also saidannotate<b>Say</b> house."}
+    assert len(found) == 4
+    (width,) = window.evaluate(
+        f"{address}#shown=all", READY, "document.documentElement.scrollWidth", size=PHONE
+    )[1:]
+    assert width == PHONE[0]
 
 
 def test_a_browser_that_cannot_unpack_the_data_says_so(window: Browser, page: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bayling_study.core.files import read_json
+from bayling_study.core.files import read_json, read_jsonl
 from e2e.test_study import COMET, prepare, records, run
 
 pytestmark = [
@@ -33,10 +33,16 @@ def comparison(root: Path, seeds: int) -> Path:
     pairs = {"layer": 1, "pairs_per_step": 2}
     last = plain | {"base": "restored-1", "tuning": {"max_steps": 3, "alignment": pairs}}
     values["systems"] |= {"translation": plain, "restored-1": stage, "restored": last}
+    asked = {
+        "steps": ["translate", "proofread"],
+        "examples": {"languages": ["cs", "ru"], "count": 1},
+    }
+    values["systems"]["agents"] = values["systems"]["foundation"] | {"answering": asked}
     length = values["tuning"]["max_length"]
     values["tuning"] |= {"batch_tokens": length, "max_steps": 4, "epochs": "auto"}
     values["comparison"] = {
-        "reference": "translation", "methods": ["restored", "foundation"], "seeds": seeds,
+        "reference": "translation", "methods": ["restored", "foundation", "agents"],
+        "seeds": seeds,
     }  # fmt: skip
     values["report"]["baseline"] = "translation"
     values["comet"] = {"embedded": None}
@@ -78,10 +84,17 @@ def test_methods_are_trained_under_one_budget_and_compared(tmp_path: Path, seeds
     assert report.index('id="comparison"') < report.index('id="overview"')
     rows = (study / "report/tables/comparison.tsv").read_text().splitlines()
     assert [row.split("\t")[0] for row in rows[1:]] == [
-        "translation (its score)", "restored", "foundation",
+        "translation (its score)", "restored", "foundation", "agents",
     ]  # fmt: skip
     costs = (study / "report/tables/comparison-costs.tsv").read_text().splitlines()
-    assert [row.split("\t")[1] for row in costs[1:]] == [f"{4 * length:,}"] * 2 + ["0"]
+    assert [row.split("\t")[1] for row in costs[1:]] == [f"{4 * length:,}"] * 2 + ["0"] * 2
+    calls = costs[0].split("\t").index("answer calls")
+    plain, twice = (int(costs[row].split("\t")[calls].replace(",", "")) for row in (3, 4))
+    assert twice == 2 * plain > 0
+    answers = list(read_jsonl(study / "generation" / "agents" / "translation.jsonl"))
+    assert all([one["step"] for one in row["steps"][0]] == ["translate"] for row in answers)
+    assert "corpora" in found["generation/agents"]["inputs"]
+    assert "corpora" not in found["generation/foundation"]["inputs"]
     assert ("2 seeds" in report) == (seeds == 2)
     sentences = read_json(study / "report" / "verdict.json")["sentences"]
-    assert sum(text.startswith(("restored is ", "foundation is ")) for text in sentences) >= 2
+    assert sum(text.startswith(("restored is ", "agents is ")) for text in sentences) >= 2

@@ -36,6 +36,7 @@ FILES = {
 """Example to the files of the user's own that it names; a path that is absent is refused."""
 
 ADDS = {
+    "answering": {"generation": 2, "scoring": 2, "foundation": 0},
     "alma": {"download": 3, "prompts": 2, "generation_elsewhere": 7},
     "alignment": {"tuning": 1, "masks": 1, "scoring": 1},
     "inference": {"download": 1, "prompts": 1, "harness": 3},
@@ -69,8 +70,8 @@ NEVER_SET = {
         "a key of that section",
     ),
     **dict.fromkeys(
-        (f"{kind}System.answering" for kind in ("Delta", "Endpoint", "Foundation", "Int8")),
-        "as of a tuned system (examples/plug.yaml)",
+        (f"{kind}System.answering" for kind in ("Delta", "Endpoint", "Int8")),
+        "as of a tuned system (examples/plug.yaml, answering.yaml)",
     ),
     "ReviewsSuite.decoding": "the reviews are released, so nothing is generated",
     "ReviewsSuite.source": "the released reviews are in one source",

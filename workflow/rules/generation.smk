@@ -3,6 +3,7 @@ rule generation:
     input:
         source=lambda wildcards: STUDY.layout.generation_input(wildcards.system),
         prompts=STUDY.layout.prompts(STUDY.layout.generated_suites()),
+        text=lambda wildcards: STUDY.layout.example_text(wildcards.system),
     output:
         directory(f"{S}/generation/{{system}}"),
     log:
@@ -23,6 +24,7 @@ rule generation:
         code=STUDY.code("generation"),
         record=lambda wildcards: f"{S}/runs/generation/{wildcards.system}.json",
         source=lambda wildcards: STUDY.generation_option(wildcards.system),
+        corpora=lambda wildcards, input: f"--corpora {S}/corpora" if input.text else "",
         prompts=lambda wildcards: f"{S}/prompts",
         suites=" ".join(STUDY.layout.generated_suites()),
         work=lambda wildcards: f"{S}/work/generation/{wildcards.system}",
@@ -30,7 +32,7 @@ rule generation:
         "{resources.devices} python -m bayling_study.stages.generation --settings {params.settings}"
         " --operations {resources.operations}"
         " --record {params.record} --code {params.code} --system {wildcards.system}"
-        " {params.source} --prompts {params.prompts} --suites {params.suites}"
+        " {params.source} {params.corpora} --prompts {params.prompts} --suites {params.suites}"
         " --threads {threads} --work {params.work} --out {output} > {log} 2>&1"
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from bayling_study.config import conditions, names
+from bayling_study.config.answering import check_examples
 from bayling_study.config.comparison import check_comparison, made_of
 from bayling_study.config.corpora import CorporaSection
 from bayling_study.config.method_checks import check_methods
@@ -222,6 +223,7 @@ def _check_systems(config: StudyConfig, key: str) -> None:
         if isinstance(system, Int8System):
             kinds = ("foundation", "tuned", "delta")
             _check_base(config, system.base, f"{key}.{name}.base", kinds)
+        check_examples(config, name, _languages(config), f"{key}.{name}")
 
 
 def _check_tuning(config: StudyConfig, name: str, own: Mapping[str, Any], key: str) -> None:

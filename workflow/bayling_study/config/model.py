@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import model_validator
 
 from bayling_study.config import evaluation
+from bayling_study.config.answering import Answering
 from bayling_study.config.base import Name, Section
 from bayling_study.config.comparison import ComparisonSection
 from bayling_study.config.corpora import CorporaSection
@@ -19,7 +20,7 @@ from bayling_study.config.study import (
 )
 from bayling_study.config.suites import Suite
 from bayling_study.config.synthesis import SynthesisSection
-from bayling_study.config.systems import System, TemplateName, TunedSystem
+from bayling_study.config.systems import Int8System, System, TemplateName, TunedSystem
 from bayling_study.config.tuning import TuningSection
 from bayling_study.core.errors import StudyError
 from bayling_study.core.seeds import derive_seed
@@ -79,6 +80,14 @@ class StudyConfig(Section):
         number = getattr(self.systems[system], "seed", 1)
         seed = self.study.seed
         return seed if number == 1 else derive_seed(seed, "tuning", "seed", str(number))
+
+    def answering_of(self, system: str) -> Answering:
+        """Returns how a system is asked; an 8-bit export as its base, unless it says otherwise."""
+        found = self.systems[system]
+        own = getattr(found, "answering", None)
+        if own is None and isinstance(found, Int8System):
+            return self.answering_of(found.base)
+        return own or Answering()
 
     def tuning_of(self, system: str) -> TuningSection:
         """Returns the hyper-parameters of a tuned system: the section with its own keys laid over

@@ -1,41 +1,14 @@
 """Section ``systems``: what answers prompts."""
 
-from string import Formatter
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue, StringConstraints, field_validator
 
+from bayling_study.config.answering import Answering
 from bayling_study.config.base import Name, Section
 
 TemplateName = Literal["bayling", "bayling-3", "foundation"]
 """Conversation template, always named and never guessed from a path."""
-
-
-class Answering(Section):
-    """How a system is asked, and which part of what it says is its answer. Questions that are
-    scored by likelihood, and judges' own reviews, are asked as ever."""
-
-    keep: Literal["label"] | None = None
-    """``label``: the answer is what stands behind the first label of its language, such as
-    ``English response:``, as PLUG's answers have it (recipe ``plug``). Without the label it is
-    empty, and counted. What was said in whole is kept beside it, and is what later turns see. None
-    keeps all."""
-    system: str | None = None
-    """Text of the system message; ``{language}`` is the name of the answer's language, ``{pivot}``
-    that of the language of drafts, English. Replaces the template's own."""
-
-    @field_validator("system")
-    @classmethod
-    def _names_only_languages(cls, text: str | None) -> str | None:
-        try:
-            parsed = [part for part in Formatter().parse(text or "") if part[1] is not None]
-        except ValueError as error:
-            raise ValueError(f"{error}; write {{{{ and }}}} for braces") from error
-        if any(form or conversion for *_, form, conversion in parsed):
-            raise ValueError("a name stands alone in its braces: {language}, {pivot}")
-        if unknown := {str(name) for _, name, *_ in parsed} - {"language", "pivot"}:
-            raise ValueError(f"{{{min(unknown)}}} is unknown; write {{language}} or {{pivot}}")
-        return text
 
 
 class Answers(Section):

@@ -14,7 +14,7 @@ from bayling_study.core.files import read_json, read_jsonl, write_json, write_js
 Row = TypeVar("Row")
 Key = TypeVar("Key")
 
-OPTIONAL = ("reasoning", "whole")
+OPTIONAL = ("reasoning", "whole", "steps")
 """Fields of a hypothesis that are written only where they say something."""
 ROUNDING = 1e-9
 """Difference of two numbers, relative and absolute, that binary rounding may make."""
@@ -50,12 +50,13 @@ class Hypothesis:
     Attributes:
         id: the prompt's id.
         turns: one answer for each of the prompt's turns.
-        tokens: number of tokens generated for each turn (0 where unknown).
+        tokens: number of tokens generated for each turn, in all its steps (0 where unknown).
         finish: why each turn ended: ``stop``, ``length`` or ``unknown``.
         provenance: hash of how it was made (system, template, backend, decoding, prompt file),
             which the system's ``system.json`` spells out under the same hash.
         reasoning: what the system thought before each answer; written where it did.
         whole: all that it said in each turn, where only a part is the answer (``answering``).
+        steps: for each turn the earlier calls: ``step``, ``text``, ``tokens``, ``finish`` and more.
     """
 
     id: str
@@ -65,6 +66,7 @@ class Hypothesis:
     provenance: str = ""
     reasoning: list[str] = field(default_factory=list)
     whole: list[str] = field(default_factory=list)
+    steps: list[list[dict[str, Any]]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -98,6 +98,11 @@ class Layout:
         needed = self.config.tuning_of(system).alignment
         return [self.study / "corpora" / "parallel.parquet"] if needed else []
 
+    def example_text(self, system: str) -> list[Path]:
+        """Returns the file of translations that a system is shown examples of, if any."""
+        needed = self.config.answering_of(system).examples is not None
+        return [self.study / "corpora" / "parallel.parquet"] * needed
+
     def mixture(self, system: str) -> Mixture:
         """Returns what the training set of a tuned system is mixed from."""
         return self.config.synthesis.mixtures[self.system(system, TunedSystem).mixture]

@@ -6,8 +6,6 @@ was asked for; each part has a label, and only the text behind the last one's is
 
 from bayling_study.core import languages
 
-PIVOT = "en"
-"""The language in which instructions are interpreted."""
 INSTRUCTION_LABEL = "English instruction:"
 """Before the instruction as it is understood in the pivot; PLUG's own is not published."""
 LABELS = {

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from bayling_study.config.systems import Answering, FoundationSystem
+from bayling_study.config.answering import Answering
+from bayling_study.config.systems import FoundationSystem
 from bayling_study.core import seeds
 from bayling_study.core.files import read_json, write_json
 from bayling_study.core.records import Hypothesis, Prompt, read_hypotheses, write_prompts
@@ -140,3 +141,21 @@ def test_without_answering_nothing_is_written_that_was_not_before(
 def test_a_system_message_with_other_marks_is_refused(text: str, said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         Answering(system=text)
+
+
+def test_a_server_is_asked_in_steps_and_what_was_answered_is_not_asked_again(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = ["translate", "{request}\nBefore: {answer}\nNow in {language}:"]
+    system, found = answers(tmp_path, server, monkeypatch, steps=steps, keep="label")
+    count = len(server.bodies)
+    facts = system["suites"]["text"]
+    assert facts["calls"] == 2 * facts["turns"] == 2 * len(found["text"])
+    last = found["text"][-1]
+    assert last.steps[0][0]["text"] == "English response: None."  # kept whole, label and all
+    asked = [body["messages"][-1]["content"] for body in server.bodies]
+    assert "never seen\nBefore: English response: None.\nNow in German:" in asked
+    record = read_json(tmp_path / "record.json")["metrics"]
+    assert record["endpoint.requests"] == count
+    again, same = answers(tmp_path, server, monkeypatch, steps=steps, keep="label")
+    assert len(server.bodies) == count and (again, same) == (system, found)

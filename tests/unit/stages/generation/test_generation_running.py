@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 from transformers import AutoTokenizer
 
 from bayling_study.config import StudyConfig
+from bayling_study.config.answering import Answering
 from bayling_study.config.evaluation import GenerationSection
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, write_json
@@ -31,6 +33,8 @@ from bayling_study.stages.export.__main__ import make_format
 from bayling_study.stages.export.job import export
 from bayling_study.stages.generation import engines, running
 from bayling_study.stages.generation.__main__ import main as generate
+from bayling_study.stages.generation.answering import Answerer
+from bayling_study.stages.generation.journal import Entry
 from helpers.tiny_model import save_checkpoint
 
 SUITES = {
@@ -54,6 +58,17 @@ SYSTEMS = {
     "foundation": {"kind": "foundation", "source": "tiny"},
     "tuned": {"kind": "tuned", "base": "foundation", "mixture": "default"},
     "tuned-int8": {"kind": "int8", "base": "tuned"},
+    "agents": {
+        "kind": "foundation",
+        "source": "tiny",
+        "answering": {"steps": ["translate", "annotate", "proofread"]},
+    },
+    "alone": {"kind": "foundation", "source": "tiny", "answering": {"steps": ["translate"]}},
+    "none": {
+        "kind": "foundation",
+        "source": "tiny",
+        "answering": {"examples": {"languages": ["fr"], "count": 0}},
+    },
     "other": {"kind": "published", "source": "release", "folders": {}},
 }
 
@@ -279,6 +294,63 @@ def test_a_finished_job_repeated_generates_nothing(study: Study) -> None:
     study.generate()
     assert "answers" not in study.metrics()
     assert study.all_hypotheses() == expected
+
+
+def test_the_last_of_several_calls_is_the_answer_and_all_are_kept_and_counted(
+    study: Study,
+) -> None:
+    facts = study.generate("agents", "interactive")["suites"]["interactive"]
+    asked = prompts("interactive", 11)
+    turns = sum(len(prompt.turns) for prompt in asked)
+    assert (facts["turns"], facts["calls"]) == (turns, 3 * turns)
+    assert study.metrics()["answers"] == study.metrics()["interactive.calls"] == 3 * turns
+    rows = study.hypotheses("interactive")
+    assert facts["tokens"] == sum(sum(row.tokens) for row in rows)
+    cut = [any(s["finish"] == "length" for s in turn) for row in rows for turn in row.steps]
+    assert facts["steps_truncated"] == sum(cut)
+    prompt, row = next((p, r) for p, r in zip(asked, rows, strict=True) if len(p.turns) == 3)
+    for before, tokens in zip(row.steps, row.tokens, strict=True):
+        assert [step["step"] for step in before] == ["translate", "annotate"]
+        assert tokens > sum(step["tokens"] for step in before)
+    answerer = Answerer(Answering(steps=["translate", "annotate", "proofread"]))
+    entries = {
+        call: {row.id: Entry(row.id, text, 1, "stop")}
+        for call, text in enumerate(
+            text
+            for before, last in zip(row.steps, row.turns, strict=True)
+            for text in (*(step["text"] for step in before), last)
+        )
+    }
+    *earlier, last = answerer.conversation(prompt, entries, 8)
+    assert [one["content"] for one in earlier] == [
+        prompt.turns[0], row.turns[0], prompt.turns[1], row.turns[1],
+    ]  # fmt: skip
+    for text in (prompt.turns[2], row.steps[2][0]["text"], row.steps[2][1]["text"]):
+        assert text in last["content"]
+
+
+def test_a_killed_job_of_several_calls_ends_with_the_same_answers(study: Study) -> None:
+    study.generate("agents", "interactive")
+    expected, every = study.hypotheses("interactive"), study.metrics()["answers"]
+    work = study.folder / "killed"
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KilledError):
+        patch.setattr(engines, "decode", dying_after(5))
+        study.generate("agents", "interactive", work=work, out=study.folder / "nothing")
+    study.generate("agents", "interactive", work=work)
+    assert study.hypotheses("interactive") == expected
+    assert 0 < study.metrics()["answers"] < every
+
+
+@pytest.mark.parametrize("system", ["none", "alone"])
+def test_no_examples_and_one_plain_step_are_a_plain_run(study: Study, system: str) -> None:
+    study.generate()
+    plain = {suite: (study.folder / f"out/{suite}.jsonl").read_bytes() for suite in SUITES}
+    rows = [replace(row, provenance="") for row in study.all_hypotheses()]
+    found = study.generate(system, work=study.folder / "again")
+    assert [replace(row, provenance="") for row in study.all_hypotheses()] == rows
+    if system == "none":
+        assert plain == {n: (study.folder / f"out/{n}.jsonl").read_bytes() for n in SUITES}
+        assert not any("answering" in facts for facts in found["suites"].values())
 
 
 def test_another_checkpoint_starts_over(study: Study, tmp_path: Path) -> None:

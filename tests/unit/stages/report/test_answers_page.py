@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from bayling_study.config.comparison import ComparisonSection
 from bayling_study.core.files import read_jsonl, write_jsonl
 from bayling_study.core.records import Hypothesis, Prompt, write_hypotheses, write_prompts
 from bayling_study.stages.report.__main__ import write_report
@@ -201,7 +202,26 @@ def test_an_answer_kept_in_part_is_shown_with_all_that_was_said() -> None:
         "plug": {"turns": ["Hallo"], "whole": ["English response: Hi\nGerman response: Hallo"]},
         "plain": {"turns": ["Hallo"]},
     }
-    answers = row_of(asked, [], given, {})["answers"]
-    assert answers["plain"] == ["Hallo"]
-    kept, said = answers["plug"][0].split("\n\n(said in whole:)\n")
-    assert kept == "Hallo" and said.startswith("English response: Hi")
+    row = row_of(asked, [], given, {})
+    assert row["answers"] == {"plug": ["Hallo"], "plain": ["Hallo"]}
+    (label, said), *more = row["said"]["plug"][0]
+    assert label == "said in whole" and said.startswith("English response: Hi") and not more
+    assert row["said"]["plain"] == [[]]
+    assert "said" not in row_of(asked, [], {"plain": given["plain"]}, {})
+
+
+def test_what_earlier_steps_said_stands_beside_each_answer() -> None:
+    asked = Prompt("en-de/0", "text", "en-de", {"target": "de"}, ["Hi", "Du"], ["Hallo", "Du"])
+    steps = [[{"step": "translate", "text": text}] for text in ("Halo", "D\u202eu")]
+    row = row_of(asked, [], {"agents": {"turns": ["Hallo", "Du"], "steps": steps}}, {})
+    assert row["said"]["agents"] == [[("translate", "Halo")], [("translate", "D⟨U+202E⟩u")]]
+
+
+def test_the_page_knows_which_systems_are_compared(tmp_path: Path) -> None:
+    study = report_study.make(tmp_path)
+    plain = answer_suite(study, "translation")
+    assert plain is not None and plain.about["compared"] == []
+    section = ComparisonSection(reference="foundation", methods=["tuned", "gone"])
+    object.__setattr__(study.config, "comparison", section)
+    found = answer_suite(study, "translation")
+    assert found is not None and found.about["compared"] == ["foundation", "tuned"]

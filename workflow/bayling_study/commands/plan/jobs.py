@@ -17,11 +17,12 @@ def job_names(dag: Dag) -> dict[str, list[str]]:
     foundations = (layout.system(n, FoundationSystem) for n in layout.names(FoundationSystem))
     more = [n for n, system in config.systems.items() if getattr(system, "vocabulary", None)]
     answering = layout.evaluated()
+    shown = any(layout.example_text(name) for name in answering)
     judged = [f"{name} {suite}" for name in answering for suite in layout.judged_suites(name)]
     names = {
         "download": layout.used_sources(),
         "foundation": list(dict.fromkeys(system.source for system in foundations)),
-        "corpora": [""] * bool(mixtures or drawn or embedded or more),
+        "corpora": [""] * bool(mixtures or drawn or embedded or more or shown),
         "foundation_vocabulary": more,
         "synthesis": mixtures,
         "prompts": list(config.suites),

@@ -142,7 +142,7 @@ class Work:
         return work / (self.speed.products * self.speed.cores * TRAINED_SHARE)
 
     def _answering(self, name: str, shape: Shape) -> float | None:
-        seconds = 0.0
+        seconds, calls = 0.0, len(self.config.answering_of(name).steps) or 1
         kind = "foundation" if isinstance(self.config.systems[name], FoundationSystem) else "tuned"
         for suite in self.layout.generated_suites():
             count, found = answers_of(self.layout, suite), self.config.suites[suite]
@@ -153,7 +153,7 @@ class Work:
             blocks = shape.layers * sum(out * inner for out, inner in shape.block().values())
             read = 2 * blocks * prompt / self.speed.products
             step = 2 * shape.parameters() * written / self.speed.steps
-            seconds += count * how.beams * (read + step) / READ_SHARE
+            seconds += calls * count * how.beams * (read + step) / READ_SHARE
         return seconds
 
     def _reading(self, shape: Shape) -> float:

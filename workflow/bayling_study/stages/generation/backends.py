@@ -11,13 +11,14 @@ from bayling_study.config.suites import Suite
 from bayling_study.config.systems import EndpointSystem, PublishedSystem
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import sha256_path
+from bayling_study.shared.corpus_tables import PARALLEL_FILE
 from bayling_study.shared.sources.fetched import files_root
 from bayling_study.shared.tracking.record import RunRecord
-from bayling_study.stages.generation.answering import Answerer
+from bayling_study.stages.generation.answering import Answerer, decoding_of
+from bayling_study.stages.generation.examples import ExamplePools
 from bayling_study.stages.generation.meter import Meter
 from bayling_study.stages.generation.outputs import PromptSet, SuiteAnswers, System
 from bayling_study.stages.generation.published import convert
-from bayling_study.stages.generation.turns import decoding_of
 
 Answered = tuple[System, dict[str, SuiteAnswers], Meter]
 """Who answered, suite to its answers, and how fast, where something was run."""
@@ -36,6 +37,19 @@ class GenerationJob:
     def suites(self, one: Callable[[Suite, PromptSet], SuiteAnswers]) -> dict[str, SuiteAnswers]:
         """Returns the answers to each suite, which ``one`` gives."""
         return {name: one(self.config.suites[name], found) for name, found in self.prompts.items()}
+
+    def answerer(self) -> Answerer:
+        """Returns how the system is asked, with its examples (``StudyError`` if they lack text)."""
+        settings = self.config.answering_of(self.name)
+        if settings.examples is None:
+            return Answerer(settings)
+        if self.options.corpora is None:
+            raise StudyError("answering.examples needs the study's corpora", fix="--corpora DIR")
+        table = self.options.corpora / PARALLEL_FILE
+        self.run.input("corpora", table)
+        prompts = [prompt for found in self.prompts.values() for prompt in found.prompts]
+        examples = ExamplePools.load(self.config, settings.examples, prompts, table)
+        return Answerer(settings, examples)
 
 
 def answer(job: GenerationJob) -> Answered:
@@ -68,8 +82,7 @@ def _ask(job: GenerationJob, section: EndpointSystem) -> Answered:
     job.run.parameters(details)
     cache = job.options.work / "answers.jsonl"
     with Endpoint(section, cache, f"systems.{job.name}") as endpoint:
-        answerer = Answerer.of(job.config, job.name)
-        asker = MeteredEndpoint(endpoint, job.config.study.seed, answerer)
+        asker = MeteredEndpoint(endpoint, job.config.study.seed, job.answerer())
         suites = job.suites(asker.answer)
         spent = endpoint.spent
     job.run.metrics({f"endpoint.{name}": float(value) for name, value in spent.items()})
@@ -107,6 +120,6 @@ def _run(job: GenerationJob) -> Answered:
     system = System(job.name, config.systems[job.name].kind, engine.name, details)
     job.run.parameters({"backend": engine.name, **details})
     job.run.input("checkpoint", options.checkpoint, details["checkpoint_sha256"])
-    answerer = Answerer.of(config, job.name)
-    runner = Runner(engine, template, system.sha256, config.study.seed, options.work, answerer)
+    answerer, seed = job.answerer(), config.study.seed
+    runner = Runner(engine, template, system.sha256, seed, options.work, answerer)
     return system, job.suites(runner.answer), runner.meter

@@ -25,7 +25,7 @@ class Entry(NamedTuple):
 
 
 class TurnJournal:
-    """The answers of one system to one suite: in ``turns``, for each turn, by prompt id."""
+    """The answers of one system to one suite: in ``turns``, for each call, by prompt id."""
 
     def __init__(self, path: Path, key: str) -> None:
         self.turns: dict[int, dict[str, Entry]] = {}

@@ -111,16 +111,20 @@ def items_of(suite: SuiteAnswers) -> list[str]:
 
 
 def counts(hypotheses: Iterable[Hypothesis]) -> dict[str, int]:
-    """Returns numbers of hypotheses and turns, and of answers that were cut off or are empty. Where
-    only what stands behind a label is kept, also of how many answers, and how many of those had
-    text but none behind a label. Where the system thought first, also how often, and how often no
-    answer followed (empty too)."""
+    """Returns numbers of hypotheses and turns, and of answers that were cut off or are empty.
+
+    Where only what stands behind a label is kept, also of how many answers, and how many of those
+    had text but none behind a label. Where turns have steps, also of turns whose earlier ones were
+    cut off or said nothing. Where the system thought first, also how often, and how often no answer
+    followed (empty too).
+    """
     rows = list(hypotheses)
     pairs = (zip(row.turns, row.reasoning, strict=True) for row in rows if row.reasoning)
     thought = [turn for some in pairs for turn, why in some if why]
     numbers = {
         "hypotheses": len(rows),
         "turns": sum(len(row.turns) for row in rows),
+        "calls": sum(len(row.turns) for row in rows),
         "tokens": sum(sum(row.tokens) for row in rows),
         "truncated": sum(row.finish.count("length") for row in rows),
         "empty": sum(not turn.strip() for row in rows for turn in row.turns),
@@ -129,6 +133,11 @@ def counts(hypotheses: Iterable[Hypothesis]) -> dict[str, int]:
     if cut:
         numbers["kept_in_part"] = len(cut)
         numbers["without_label"] = sum(not kept and bool(whole) for kept, whole in cut)
+    if before := [turn for row in rows for turn in row.steps]:
+        numbers["calls"] += sum(map(len, before))
+        ends = [[one["finish"] for one in turn] for turn in before]
+        numbers["steps_truncated"] = sum("length" in finish for finish in ends)
+        numbers["steps_empty"] = sum(not all(one["text"] for one in turn) for turn in before)
     if thought:
         numbers["with_reasoning"] = len(thought)
         numbers["unfinished_reasoning"] = sum(not turn.strip() for turn in thought)

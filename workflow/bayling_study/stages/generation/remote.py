@@ -13,8 +13,7 @@ from bayling_study.config.systems import EndpointSystem
 from bayling_study.core.progress import Progress
 from bayling_study.core.records import Prompt
 from bayling_study.shared.endpoint import ChatCompletion, ChatRequest, Endpoint, request_seed
-from bayling_study.stages.generation import turns
-from bayling_study.stages.generation.answering import Answerer
+from bayling_study.stages.generation.answering import Answerer, Calls, clean_up_rule, decoding_of
 from bayling_study.stages.generation.journal import Entry
 from bayling_study.stages.generation.meter import Meter
 from bayling_study.stages.generation.outputs import PromptSet, SuiteAnswers
@@ -31,41 +30,43 @@ class MeteredEndpoint:
 
     def answer(self, suite: Suite, prompts: PromptSet) -> SuiteAnswers:
         """Returns the answers to one suite."""
-        rule, how = turns.clean_up_rule(suite), turns.decoding_of(suite)
+        rule, how = clean_up_rule(suite), decoding_of(suite)
         answered: dict[int, dict[str, Entry]] = {}
-        for turn in range(turns.number_of_turns(prompts.prompts)):
-            answered[turn] = self._turn(prompts, answered, turn, how, rule)
+        for call, title, asked in self.answerer.calls(prompts.prompts):
+            title = f"{prompts.suite} {title}"
+            answered[call] = self._call(title, asked, answered, call, how, rule)
         decoding = served(how, self.endpoint.settings)
         details = {"decoding": decoding, "clean_up": rule, "prompts_cut": 0}
         details |= self.answerer.details
-        return SuiteAnswers(prompts, turns.collect(prompts.prompts, answered), details)
+        return SuiteAnswers(prompts, self.answerer.collect(prompts.prompts, answered), details)
 
-    def _turn(
-        self, prompts: PromptSet, answered: turns.Turns, turn: int, how: Decoding, rule: str
+    def _call(
+        self, title: str, asked: list[Prompt], answered: Calls, call: int, how: Decoding, rule: str
     ) -> dict[str, Entry]:
-        asked = [prompt for prompt in prompts.prompts if len(prompt.turns) > turn]
-        requests = (self._request(prompt, answered, turn, how) for prompt in asked)
+        requests = (self._request(prompt, answered, call, how) for prompt in asked)
         entries: dict[str, Entry] = {}
         last = time.monotonic()
-        with Progress(f"{prompts.suite} turn {turn + 1}", len(asked), "answers") as progress:
+        with Progress(title, len(asked), "answers") as progress:
             for prompt, answer in zip(asked, self.endpoint.complete(requests), strict=True):
-                entries[prompt.id] = self._entry(prompt, answer, rule)
+                entries[prompt.id] = self._entry(prompt, answer, rule, call)
                 before, last = last, time.monotonic()
                 self.meter.add(1, answer.tokens, last - before)
                 progress.set_postfix_str(self.meter.speed, refresh=False)
                 progress.update()
         return entries
 
-    def _request(self, prompt: Prompt, said: turns.Turns, turn: int, how: Decoding) -> ChatRequest:
-        messages = [{**message} for message in self.answerer.conversation(prompt, said, turn)]
-        if not how.sample:
-            return ChatRequest(messages, how.max_new_tokens, 0.0, None)
-        seed = request_seed(self.seed, "generation", prompt.id, str(turn))
-        return ChatRequest(messages, how.max_new_tokens, how.temperature, seed)
+    def _request(self, prompt: Prompt, answered: Calls, call: int, how: Decoding) -> ChatRequest:
+        names = self.answerer.names(call)
+        return ChatRequest(
+            [{**message} for message in self.answerer.conversation(prompt, answered, call)],
+            how.max_new_tokens,
+            how.temperature if how.sample else 0.0,
+            request_seed(self.seed, "generation", prompt.id, *names) if how.sample else None,
+        )
 
-    def _entry(self, prompt: Prompt, answer: ChatCompletion, rule: str) -> Entry:
+    def _entry(self, prompt: Prompt, answer: ChatCompletion, rule: str, call: int) -> Entry:
         thought, text = answer.parts
-        text, said = self.answerer.part(prompt, text, rule)
+        text, said = self.answerer.part(prompt, text, rule, call)
         return Entry(prompt.id, text, answer.tokens, answer.finish, reasoning=thought, whole=said)
 
 

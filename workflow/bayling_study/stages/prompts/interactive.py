@@ -13,13 +13,13 @@ from bayling_study.config.suites import InteractiveSuite
 from bayling_study.core import seeds
 from bayling_study.core.errors import StudyError
 from bayling_study.core.records import Prompt
+from bayling_study.shared.aligned_rows import first_rows, rows_of
 from bayling_study.shared.corpus_tables import PARALLEL_FILE, TERMS_FILE
 from bayling_study.shared.interactive.dialogue import Director
 from bayling_study.shared.interactive.lexicon import MAX_SEGMENTS
 from bayling_study.shared.interactive.library import Library
 from bayling_study.shared.interactive.types import Dialogue
 from bayling_study.stages.prompts import PromptContext
-from bayling_study.stages.prompts.aligned import first_rows, rows_of
 
 TRIES = 50
 """Draws for one conversation before the test side counts as used up."""

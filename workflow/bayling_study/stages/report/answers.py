@@ -1,4 +1,4 @@
-"""``answers.html``: all answers of a study, two systems side by side, in one file.
+"""``answers.html``: all answers of a study, two systems or all side by side, in one file.
 
 A page opened from disk may load nothing, so the data is in it: JSON blocks, each compressed by
 gzip and written in base64, which the browser's ``DecompressionStream`` unpacks when they are
@@ -96,6 +96,8 @@ def answer_suite(study: Study, suite: str) -> AnswerSuite | None:
     blocks |= {f"scores {suite} {metric}": found for metric, found in values.items()}
     blocks |= {f"texts {suite} {number}": block for number, block in enumerate(texts)}
     about = {"name": suite, "systems": systems, "metrics": [*values], "sizes": [*map(len, texts)]}
+    shown_first = study.config.comparison.shown if study.config.comparison else []
+    about["compared"] = [name for name in shown_first if name in systems]
     return AnswerSuite(about, blocks)
 
 
@@ -126,8 +128,11 @@ def _row(
     row: dict[str, Any] = {
         "user": [*map(shown, prompt.turns)],
         "references": [*map(shown, prompt.references)],
-        "answers": {name: [*map(shown, _with_whole(given[name]))] for name in answers},
+        "answers": {name: [*map(shown, turns)] for name, turns in answers.items()},
     }
+    said = {name: _said(given[name]) for name in answers}
+    if any(turn for own in said.values() for turn in own):
+        row["said"] = said
     if wanted:
         row["reasons"] = {
             name: [outcome(wanted[turn], mark, turns, turn) for turn, mark in enumerate(met[name])]
@@ -137,13 +142,14 @@ def _row(
     return row
 
 
-def _with_whole(answer: dict[str, Any]) -> list[str]:
-    """Returns the scored answers of a system, each with all that it said where that is more."""
-    whole = answer.get("whole") or [""] * len(answer["turns"])
-    return [
-        f"{kept}\n\n(said in whole:)\n{said}" if said else kept
-        for kept, said in zip(answer["turns"], whole, strict=True)
-    ]
+def _said(answer: dict[str, Any]) -> list[list[tuple[str, str]]]:
+    """Returns what a system said for each answer beside it: in earlier steps, and in whole where
+    only a part is scored."""
+    found = [[(one["step"], shown(one["text"])) for one in own] for own in answer.get("steps", [])]
+    found = found or [[] for _ in answer["turns"]]
+    for turn, text in enumerate(answer.get("whole", [])):
+        found[turn] += [("said in whole", shown(text))] if text else []
+    return found
 
 
 def _portions(rows: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

@@ -23,6 +23,7 @@ FAILINGS = (
     ("empty", "empty answers", "scored as empty"),
     ("truncated", "truncated answers", "cut at the token limit"),
     ("without_label", "answers without their label", "scored as empty (answering.keep)"),
+    ("steps_truncated", "truncated steps before an answer", "the next step reads them"),
     ("unfinished_reasoning", "reasoning without an answer", "scored as empty; max_new_tokens"),
 )
 """Count of ``system.json``, what it counts, and what follows."""

@@ -197,12 +197,14 @@ def _cell(found: Finding | None) -> Cell:
 
 def _costs(study: Study, section: ComparisonSection) -> Table:
     """Returns what the first seed of each method cost: tokens, passes, requests and time."""
-    columns = ["method", "planned tokens", *COST, "requests", *(f"seconds of {s}" for s in STAGES)]
+    columns = ["method", "planned tokens", *COST, "requests", "answer calls", "answer tokens"]
+    columns += [f"seconds of {stage}" for stage in STAGES]
     note = (
         "Sums over the trainings that a method is made of. Planned tokens: batch_tokens times "
         "max_steps; trained: of the conversations of all steps; supervised: those of them with a "
         "loss. A dash: its jobs do not count it. Requests: to teachers, translators and "
-        "servers. A training set that several methods use counts in each."
+        "servers. Answer calls and tokens: for the suites, in all steps. A training set that "
+        "several methods use counts in each."
     )
     rows = [_cost_row(study, name) for name in section.shown]
     return Table("comparison-costs", "What each method cost", columns, rows, note)
@@ -220,6 +222,9 @@ def _cost_row(study: Study, name: str) -> list[object]:
     asked = [value for stage in ("synthesis", "generation") for job in jobs[stage]
              for key, value in job["metrics"].items() if key.endswith(".requests")]  # fmt: skip
     totals.append(sum(asked) if asked else None)
+    own = [(job["metrics"], f"{suite}.") for job in jobs["generation"]
+           for suite in study.config.suites]  # fmt: skip
+    totals += [sum(m.get(at + key, 0) for m, at in own) for key in ("calls", "tokens")]
     settings = [job["parameters"] for job in jobs["tuning"]]
     planned = sum(s["tuning.batch_tokens"] * s["tuning.max_steps"] for s in settings)
     seconds = (sum(map(seconds_of, found)) for found in jobs.values())

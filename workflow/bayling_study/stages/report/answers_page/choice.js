@@ -22,6 +22,8 @@ function offerAll(index, suite, rows, before) {
   offer("suite", same(index.suites.map((one) => one.name)), suite.name);
   offer("a", same(systems), before.a ?? base);
   offer("b", same(systems), before.b ?? systems.find((name) => name !== base));
+  const all = suite.compared.length ? "of all compared" : "of all systems";
+  offer("shown", [["", "of A and B"], ["all", all]].slice(0, systems.length - 1 || 1), before.shown ?? (suite.compared.length ? "all" : ""));
   offer("metric", suite.metrics.length ? same(suite.metrics) : [["", "none"]], before.metric);
   offer("item", [ALL, ...same(rows.item)], before.item);
   offer("turn", turns.length > 1 ? [[LATER, "follow-ups"], ALL, ...turns] : [ALL], before.turn);
@@ -29,6 +31,8 @@ function offerAll(index, suite, rows, before) {
   offer("order", ORDERS, before.order);
   form.elements.namedItem("find").value = before.find ?? "";
 }
+// The systems whose answers are shown, A and B first.
+const sides = (suite, { a, b, shown }) => [...new Set([a, b, ...(shown ? (suite.compared.length ? suite.compared : suite.systems) : [])])];
 // Whether a turn of a prompt, counted from 0, is among those chosen.
 function counts(chosen, kinds, turn) {
   const inTurn = !chosen.turn || (chosen.turn === LATER ? turn > 0 : turn === chosen.turn - 1);
@@ -71,8 +75,9 @@ async function search(suite, found, chosen, outdated) {
   for (const row of found) {
     const texts = await textsOf(suite, row.place);
     if (outdated()) return kept;
-    const { user, references, answers } = texts;
-    const all = [row.id, ...user, ...references, ...(answers[chosen.a] ?? []), ...(answers[chosen.b] ?? [])];
+    const { user, references, answers, said } = texts;
+    const every = sides(suite, chosen).flatMap((system) => [...(answers[system] ?? []), ...(said?.[system] ?? []).flat(2)]);
+    const all = [row.id, ...user, ...references, ...every];
     if (all.some((text) => text.toLowerCase().includes(sought))) kept.push(row);
   }
   return kept;

@@ -1,7 +1,7 @@
 // The page: reads what is chosen, shows what that gives; an address's end (#…) keeps the choice.
 const PAGE = 20; // prompts shown at once
 let round = 0; // of showing; what an earlier one still reads is outdated
-let shownNow = { suite: null, found: [], chosen: {}, count: 0 };
+let shownNow = { suite: null, found: [], chosen: {}, scores: {}, count: 0 };
 async function show(before) {
   const mine = (round += 1);
   const outdated = () => mine !== round;
@@ -26,7 +26,7 @@ async function show(before) {
   const withDemand = (kind) => choose(rows, scores, { ...chosen, kind }, lower).filter((row) => places.has(row.place));
   groups(found, chosen, withDemand);
   for (const part of [form, document.getElementById("overview")]) part.hidden = false;
-  shownNow = { suite, found: sorted(found, chosen.order, lower), chosen, count: 0 };
+  shownNow = { suite, found: sorted(found, chosen.order, lower), chosen, scores, count: 0 };
   document.getElementById("rows").replaceChildren();
   await more();
   if (!outdated() && document.getElementById("ngrams").open) await wonAndLost(suite, found, chosen, outdated);
@@ -41,10 +41,10 @@ function summaryOf(found, all, { a, b, metric }) {
   return `${prompts}. Mean ${metric} of single prompts: A (${a}) ${written(first)}, B (${b}) ${written(second)}; ${difference < 0 ? "A" : "B"} better by ${signed(Math.abs(difference))}. ${sides}. Nothing here is tested: the report has the tests.`;
 }
 async function more() {
-  const { suite, found, chosen, count } = shownNow;
+  const { suite, found, chosen, scores, count } = shownNow;
   const next = found.slice(count, count + PAGE);
   shownNow.count += next.length;
-  const made = await Promise.all(next.map((row) => shownRow(suite, row, chosen)));
+  const made = await Promise.all(next.map((row) => shownRow(suite, row, chosen, scores)));
   if (shownNow.found !== found) return;
   document.getElementById("rows").append(...made);
   document.getElementById("more").hidden = shownNow.count >= found.length;

@@ -1,4 +1,4 @@
-// One prompt: its turns, the two answers to each, and what became of the demands.
+// One prompt: its turns, the answers to each, and what became of the demands.
 const LONGEST_MARKED = 400; // words up to which texts are compared; the time grows with the square
 const FEWEST_MARKED = 3; // words of a reference, of which an exam's letter has fewer
 // Which words of an answer stand in the reference in the same order (longest common subsequence).
@@ -35,21 +35,23 @@ function marked(answer, reference) {
 function labelled(label, kind, ...inside) {
   return element("p", kind, element("small", "", label), element("bdi", "", ...inside));
 }
-function shownTurn(texts, turn, row, chosen) {
+function shownTurn(texts, turn, row, chosen, labels) {
   const kind = row.kinds[turn];
   const place = element("div", counts(chosen, row.kinds, turn) ? "turn" : "turn other");
   place.append(labelled(kind ? `user: ${kind}` : "user", "user", texts.user[turn]));
   const reference = texts.references[turn] ?? "";
   if (reference) place.append(labelled("reference", "", reference));
-  const pair = [chosen.a, chosen.b].map((system) => {
+  const answers = Object.entries(labels).map(([system, label]) => {
     const answer = texts.answers[system]?.[turn];
     const text = answer === undefined ? ["(no answer)"] : marked(answer, reference);
-    const side = element("div", "", labelled(system, "", ...text));
+    const side = element("div", "", labelled(label, "", ...text));
+    const said = (texts.said?.[system]?.[turn] ?? []).map(([step, words]) => labelled(step, "", words));
+    if (said.length) side.append(element("details", "", element("summary", "", "also said"), ...said));
     const reasons = texts.reasons?.[system]?.[turn] ?? [];
     if (reasons.length) side.append(reasonList(reasons));
     return side;
   });
-  place.append(element("div", "pair", ...pair));
+  place.append(element("div", answers.length > 2 ? "pair all" : "pair", ...answers));
   return place;
 }
 // The demand as a whole, then each thing it asks, with a tick, a cross, or neither where nobody looked.
@@ -57,10 +59,12 @@ function reasonList(reasons) {
   const kind = (holds) => (holds === null ? "" : holds ? "yes" : "no");
   return element("ul", "reasons", ...reasons.map(([holds, text]) => element("li", kind(holds), text)));
 }
-async function shownRow(suite, row, chosen) {
+async function shownRow(suite, row, chosen, scores) {
   const texts = await textsOf(suite, row.place);
   const both = ` · ${chosen.metric} ${written(row.a)} → ${written(row.b)} `;
-  const scores = chosen.metric ? [both, element("b", direction(row.difference), signed(row.difference))] : [];
-  const heading = element("h2", "", row.id, ...scores);
-  return element("article", "answer", heading, ...texts.user.map((_, turn) => shownTurn(texts, turn, row, chosen)));
+  const heads = chosen.metric ? [both, element("b", direction(row.difference), signed(row.difference))] : [];
+  const heading = element("h2", "", row.id, ...heads);
+  const own = (system) => written(score(scores[system]?.[row.place], chosen, row.kinds));
+  const labels = Object.fromEntries(sides(suite, chosen).map((one) => [one, chosen.metric ? `${one} ${own(one)}` : one]));
+  return element("article", "answer", heading, ...texts.user.map((_, turn) => shownTurn(texts, turn, row, chosen, labels)));
 }

@@ -6,8 +6,8 @@ answer are true translations. No instruction is interpreted here: that is the re
 
 from random import Random
 
+from bayling_study.config.answering import PIVOT
 from bayling_study.core import languages
-from bayling_study.shared.answer_labels import PIVOT
 from bayling_study.shared.interactive.library import Library
 from bayling_study.shared.interactive.types import Step
 from bayling_study.stages.synthesis.parts import draw, wordings_beside, written

@@ -8,9 +8,10 @@ to ``answering.system``.
 
 from random import Random
 
+from bayling_study.config.answering import PIVOT
 from bayling_study.core import languages
 from bayling_study.core.text.words import sentences
-from bayling_study.shared.answer_labels import INSTRUCTION_LABEL, PIVOT, label
+from bayling_study.shared.answer_labels import INSTRUCTION_LABEL, label
 from bayling_study.shared.interactive.dialogue import choose
 from bayling_study.shared.interactive.library import Library
 from bayling_study.shared.interactive.types import DirectedPair, Step

@@ -1,4 +1,4 @@
-"""Reads from ``parallel.parquet`` what a suite's directions need, batch by batch.
+"""Reads from ``parallel.parquet`` what some directions need, batch by batch.
 
 The file may have tens of millions of rows; as Python objects they would fill the
 memory. Of the test side all rows of the directions' languages are kept, of the
@@ -14,6 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+
+from bayling_study.core.errors import StudyError
 
 BATCH_ROWS = 65_536
 
@@ -50,7 +52,9 @@ def _codes(directions: Iterable[str]) -> set[str]:
 def _batches(
     path: Path, split: str, languages: set[str]
 ) -> Iterator[tuple[list[int], pa.RecordBatch]]:
-    """Yields row numbers and rows of a split and of languages that are aligned to a pivot."""
+    """Yields numbers and rows of a split whose languages are aligned to a pivot."""
+    if not path.exists():
+        raise StudyError("the corpora have no parallel text", where=path)
     start = 0
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(BATCH_ROWS):

@@ -10,9 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from bayling_study.config.suites import InteractiveSuite
+from bayling_study.shared import aligned_rows as aligned
 from bayling_study.shared.corpus_tables import PARALLEL_SCHEMA
 from bayling_study.shared.interactive.library import Library
-from bayling_study.stages.prompts import PromptContext, aligned, interactive
+from bayling_study.stages.prompts import PromptContext, interactive
 from helpers.interactive_corpus import rows
 
 DIRECTIONS = ["zh-en", "en-de", "de-zh", "zh-de"]
