@@ -170,7 +170,7 @@ def test_a_method_of_two_stages_shares_the_budget_and_only_the_last_is_asked() -
     assert trainings(config.systems, "csr") == ["csr-1", "csr"]
     assert "csr-1" not in evaluated(config) and "csr" in evaluated(config)
     layout = Layout(config)
-    assert layout.untuned("csr") == "foundation"
+    assert layout.config.untuned("csr") == "foundation"
     assert layout.checkpoint("csr-1").name == "csr-1"
     assert layout.tokenizer_of("code-switch") == layout.tokenizer_of("translation")
 

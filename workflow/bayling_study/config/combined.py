@@ -1,0 +1,112 @@
+"""Systems made of other systems: merged weights, and prompts dealt out by their directions."""
+
+from fnmatch import fnmatchcase
+from typing import Any, Literal
+
+from pydantic import Field, PositiveFloat, model_validator
+
+from bayling_study.config import conditions
+from bayling_study.config.base import DirectionPattern, Name, Section
+from bayling_study.config.multiple_choice import MULTIPLE_CHOICE_KINDS
+from bayling_study.config.suites import FloresSuite, Suite
+from bayling_study.core.errors import StudyError
+from bayling_study.core.languages.flores import flores_languages
+
+
+class MergedSystem(Section):
+    """Tuned systems as one model: the weights that all started from, plus their differences to
+    those, combined. It is asked as its members are: template and ``answering`` are theirs."""
+
+    kind: Literal["merged"]
+    of: list[Name] = Field(min_length=2)
+    """Tuned systems that started from one model, in whatever stages. A comparison's budget counts
+    all their trainings."""
+    method: Literal["linear", "ties"] = "ties"
+    """``linear`` is the sum of the differences times their weights. ``ties`` trims each to its
+    largest values, and takes at each place the mean of those with the sign of their sum (Yadav et
+    al. 2023, as PEFT computes it)."""
+    weights: list[PositiveFloat] | None = None
+    """Factors of the members' differences. By default 1 for ``ties``, which takes means, and 1 /
+    members for ``linear``, which takes sums: what all members agree on then stays as it is."""
+    density: float | None = Field(default=None, gt=0, le=1)
+    """Share of each tensor's values that ``ties`` keeps; none means 0.2, as in its paper."""
+
+    @property
+    def options(self) -> str:
+        """How to merge, as options of the stage ``deltas``, with the default values."""
+        each = 1.0 if self.method == "ties" else 1 / len(self.of)
+        weights = " ".join(map(str, self.weights or [each] * len(self.of)))
+        return f"--method {self.method} --density {self.density or 0.2} --weights {weights}"
+
+    @model_validator(mode="after")
+    def _fits(self) -> "MergedSystem":
+        if self.weights and len(self.weights) != len(self.of):
+            raise ValueError(f"write as many weights as members: {len(self.of)}")
+        if self.method == "linear" and self.density:
+            raise ValueError("linear trims nothing; leave out density, or write method: ties")
+        return self
+
+
+class RoutedSystem(Section):
+    """A system for each group of directions. Its answers are its members', row by row: nothing is
+    generated again. As of a server, there are none to questions scored by likelihood."""
+
+    kind: Literal["routed"]
+    directions: dict[DirectionPattern, Name] = Field(min_length=1)
+    """Direction or pattern (``*-en``) to the system that answers its prompts; of the patterns that
+    fit, the one with the fewest ``*``. Conversations are answered as a whole."""
+    default: Name | None = None
+    """System that answers prompts without a direction, as of exams; needed where there are any."""
+
+    @property
+    def members(self) -> list[str]:
+        """Names of the systems that answer, each once."""
+        return list(dict.fromkeys([*self.directions.values(), *filter(None, [self.default])]))
+
+    def member(self, direction: str, where: str) -> str:
+        """Returns who answers a direction (``zh-en``), or prompts without any (empty); a
+        ``StudyError`` says what to write where nobody does, or patterns disagree."""
+        if "-" not in direction and self.default:
+            return self.default
+        fitting = [one for one in self.directions if fnmatchcase(direction, one)]
+        fewest = min((one.count("*") for one in fitting), default=0)
+        found = {self.directions[one]: one for one in fitting if one.count("*") == fewest}
+        if len(found) != 1:
+            what = f"{' and '.join(found.values())} disagree on" if found else "no member answers"
+            what += f" {direction or 'prompts without a direction'}"
+            fix = f"directions: {{{direction}: NAME}}" if direction else "default: NAME"
+            raise StudyError(what, where=where, fix=fix)
+        return found.popitem()[0]
+
+
+def check_merged(config: Any, name: str, key: str) -> None:
+    """Checks that the members of a ``StudyConfig``'s merged system, all tuned, started from one
+    model, and are asked and stored alike (``StudyError``)."""
+    of = config.systems[name].of
+    conditions.distinct(of, key)
+    alike: dict[str, str] = {}
+    for one in of:
+        system, stored = config.systems[one], config.tuning_of(one).output_dtype
+        traits = f"{config.untuned(one)}, {system.template}, {system.answering}, {stored}"
+        alike.setdefault(traits, one)
+    if len(alike) > 1:
+        said = "; ".join(f"{one}: {traits}" for traits, one in alike.items())
+        what = f"members differ in first base, template, answering or output_dtype ({said})"
+        raise StudyError(what, where=key, fix="members that have all of them in common")
+
+
+def check_routed(config: Any, name: str, key: str) -> None:
+    """Checks that every prompt of a ``StudyConfig`` has one member of a routed system
+    (``StudyError``: the suite, the direction, and what to write)."""
+    for suite, section in config.suites.items():
+        if section.kind not in MULTIPLE_CHOICE_KINDS:
+            for direction in _directions(section) or [""]:
+                config.systems[name].member(direction, f"{key}, asked by suites.{suite}")
+
+
+def _directions(suite: Suite) -> list[str]:
+    if not isinstance(suite, FloresSuite):
+        return list(getattr(suite, "directions", ()))
+    codes = suite.languages or [language.code for language in flores_languages()]
+    pairs = [(one, two) for one in suite.pivots for two in {*suite.pivots, *codes} if one != two]
+    return sorted(f"{one}-{two}" for pair in pairs for one, two in (pair, pair[::-1]))
