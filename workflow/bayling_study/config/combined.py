@@ -66,7 +66,7 @@ class RoutedSystem(Section):
     def member(self, direction: str, where: str) -> str:
         """Returns who answers a direction (``zh-en``), or prompts without any (empty); a
         ``StudyError`` says what to write where nobody does, or patterns disagree."""
-        if "-" not in direction and self.default:
+        if not direction and self.default:
             return self.default
         fitting = [one for one in self.directions if fnmatchcase(direction, one)]
         fewest = min((one.count("*") for one in fitting), default=0)

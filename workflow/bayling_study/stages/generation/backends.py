@@ -76,8 +76,9 @@ def _pass_on(job: GenerationJob, section: RoutedSystem) -> Answered:
     job.run.parameters(details)
 
     def passed(_: Suite, prompts: PromptSet) -> SuiteAnswers:
-        spoken = [map(one.languages.get, ("source", "target")) for one in prompts.prompts]
-        asked = [section.member("-".join(filter(None, both)), prompts.suite) for both in spoken]
+        spoken = [[p.languages.get(k, "") for k in ("source", "target")] for p in prompts.prompts]
+        directions = ["-".join(both) if all(both) else "" for both in spoken]
+        asked = [section.member(direction, prompts.suite) for direction in directions]
         rows = {
             name: read_hypotheses(folders[name] / f"{prompts.suite}.jsonl", prompts.prompts)
             for name in dict.fromkeys(asked)
