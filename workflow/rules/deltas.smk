@@ -60,7 +60,9 @@ rule deltas_merge:
         base=lambda wildcards: STUDY.layout.checkpoint(
             STUDY.config.untuned(wildcards.system)
         ),
-        members=lambda wildcards: STUDY.layout.members(wildcards.system).values(),
+        members=lambda wildcards: map(
+            STUDY.layout.checkpoint, STUDY.config.systems[wildcards.system].of
+        ),
     output:
         directory(f"{S}/deltas/merged/{{system}}"),
     log:

@@ -1,6 +1,7 @@
 """Systems made of other systems: merged weights, and prompts dealt out by their directions."""
 
 from fnmatch import fnmatchcase
+from itertools import permutations
 from typing import Any, Literal
 
 from pydantic import Field, PositiveFloat, model_validator
@@ -15,12 +16,11 @@ from bayling_study.core.languages.flores import flores_languages
 
 class MergedSystem(Section):
     """Tuned systems as one model: the weights that all started from, plus their differences to
-    those, combined. It is asked as its members are: template and ``answering`` are theirs."""
+    those, combined. Template and ``answering`` are the members'."""
 
     kind: Literal["merged"]
     of: list[Name] = Field(min_length=2)
-    """Tuned systems that started from one model, in whatever stages. A comparison's budget counts
-    all their trainings."""
+    """Tuned systems that started from one model, in whatever stages."""
     method: Literal["linear", "ties"] = "ties"
     """``linear`` is the sum of the differences times their weights. ``ties`` trims each to its
     largest values, and takes at each place the mean of those with the sign of their sum (Yadav et
@@ -68,9 +68,10 @@ class RoutedSystem(Section):
         ``StudyError`` says what to write where nobody does, or patterns disagree."""
         if not direction and self.default:
             return self.default
-        fitting = [one for one in self.directions if fnmatchcase(direction, one)]
-        fewest = min((one.count("*") for one in fitting), default=0)
-        found = {self.directions[one]: one for one in fitting if one.count("*") == fewest}
+        fitting = sorted(
+            (one.count("*"), one) for one in self.directions if fnmatchcase(direction, one)
+        )
+        found = {self.directions[one]: one for stars, one in fitting if stars == fitting[0][0]}
         if len(found) != 1:
             what = f"{' and '.join(found.values())} disagree on" if found else "no member answers"
             what += f" {direction or 'prompts without a direction'}"
@@ -80,24 +81,20 @@ class RoutedSystem(Section):
 
 
 def check_merged(config: Any, name: str, key: str) -> None:
-    """Checks that the members of a ``StudyConfig``'s merged system, all tuned, started from one
-    model, and are asked and stored alike (``StudyError``)."""
-    of = config.systems[name].of
-    conditions.distinct(of, key)
-    alike: dict[str, str] = {}
-    for one in of:
-        system, stored = config.systems[one], config.tuning_of(one).output_dtype
-        traits = f"{config.untuned(one)}, {system.template}, {system.answering}, {stored}"
-        alike.setdefault(traits, one)
-    if len(alike) > 1:
-        said = "; ".join(f"{one}: {traits}" for traits, one in alike.items())
-        what = f"members differ in first base, template, answering or output_dtype ({said})"
+    """Checks that the members of a ``StudyConfig``'s merged system, all tuned, are alike in what
+    they started from, and in how they are asked and stored (``StudyError``)."""
+    conditions.distinct(config.systems[name].of, key)
+    seen = set()
+    for one in config.systems[name].of:
+        own, dtype = config.systems[one], config.tuning_of(one).output_dtype
+        seen.add(f"{config.untuned(one)}, {own.template}, {own.answering}, {dtype}")
+    if len(seen) > 1:
+        what = f"members differ in first base, template, answering or output_dtype: {sorted(seen)}"
         raise StudyError(what, where=key, fix="members that have all of them in common")
 
 
 def check_routed(config: Any, name: str, key: str) -> None:
-    """Checks that every prompt of a ``StudyConfig`` has one member of a routed system
-    (``StudyError``: the suite, the direction, and what to write)."""
+    """Checks that every prompt of a study has one member of a routed system (``StudyError``)."""
     for suite, section in config.suites.items():
         if section.kind not in MULTIPLE_CHOICE_KINDS:
             for direction in _directions(section) or [""]:
@@ -107,6 +104,6 @@ def check_routed(config: Any, name: str, key: str) -> None:
 def _directions(suite: Suite) -> list[str]:
     if not isinstance(suite, FloresSuite):
         return list(getattr(suite, "directions", ()))
-    codes = suite.languages or [language.code for language in flores_languages()]
-    pairs = [(one, two) for one in suite.pivots for two in {*suite.pivots, *codes} if one != two]
-    return sorted(f"{one}-{two}" for pair in pairs for one, two in (pair, pair[::-1]))
+    codes = [*suite.pivots, *(suite.languages or (one.code for one in flores_languages()))]
+    pairs = permutations(dict.fromkeys(codes), 2)
+    return [f"{one}-{two}" for one, two in pairs if {one, two} & {*suite.pivots}]

@@ -85,14 +85,12 @@ class StudyConfig(Section):
         """Returns a system and those whose template and ``answering`` it has: of an 8-bit export
         its base, of a merged one its first member, for all are alike."""
         found = self.systems[system]
-        if isinstance(found, Int8System | MergedSystem):
-            above = found.base if isinstance(found, Int8System) else found.of[0]
-            return [system, *self.asked_as(above)]
-        return [system]
+        if isinstance(found, Int8System):
+            return [system, *self.asked_as(found.base)]
+        return [system, found.of[0]] if isinstance(found, MergedSystem) else [system]
 
     def untuned(self, system: str) -> str:
-        """Returns what a tuned system's stages started from, or a merged one's members: a
-        foundation or a delta."""
+        """Returns the foundation or delta that a tuned or merged system's stages started from."""
         parts = made_of(self.systems, system)
         return [one for one in parts if not trainings(self.systems, one)][-1]
 

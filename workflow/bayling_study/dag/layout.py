@@ -96,15 +96,6 @@ class Layout:
         assert isinstance(found, MADE_FROM_ANOTHER), system
         return found.base
 
-    def members(self, system: str) -> dict[str, Path]:
-        """Returns the checkpoints that a system is merged from, or the answers that it passes on,
-        by member; none of other kinds."""
-        found = self.config.systems[system]
-        if isinstance(found, MergedSystem):
-            return {name: self.checkpoint(name) for name in found.of}
-        names = found.members if isinstance(found, RoutedSystem) else []
-        return {name: self.study / "generation" / name for name in names}
-
     def instructions(self, system: str) -> Path:
         """Returns the folder of the training set of a tuned system."""
         return self.study / "synthesis" / self.system(system, TunedSystem).mixture
@@ -189,7 +180,7 @@ class Layout:
         if isinstance(found, PublishedSystem):
             return [self.manifest(found.source)]
         if isinstance(found, RoutedSystem):
-            return [*self.members(system).values()]
+            return [self.study / "generation" / name for name in found.members]
         return [] if isinstance(found, EndpointSystem) else [self.checkpoint(system)]
 
     def prompts(self, suites: Iterable[str] | None = None) -> list[Path]:

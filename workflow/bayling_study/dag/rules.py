@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bayling_study.config import StudyConfig
-from bayling_study.config.combined import RoutedSystem
+from bayling_study.config.combined import MergedSystem, RoutedSystem
 from bayling_study.config.loading import load_config, load_values
 from bayling_study.config.suites import DIRECTED, FloresSuite, JudgedSuite
 from bayling_study.config.systems import EndpointSystem, Int8System, PublishedSystem, TunedSystem
@@ -242,14 +242,16 @@ class Dag:
         found = self.config.systems[system]
         if isinstance(found, PublishedSystem):
             return f"--download {self.layout.download(found.source)}"
-        if isinstance(found, EndpointSystem | RoutedSystem):
-            return self.members_option(system)
+        if isinstance(found, RoutedSystem):
+            return f"--members {self.layout.study}/generation"
+        if isinstance(found, EndpointSystem):
+            return ""
         return f"--checkpoint {self.layout.checkpoint(system)}"
 
     def members_option(self, system: str) -> str:
-        """Returns the options that name what a merged or routed system is made from."""
-        members = self.layout.members(system).items()
-        return " ".join(f"--member {name}={folder}" for name, folder in members)
+        """Returns the options that name what a system is merged from."""
+        names = self.layout.system(system, MergedSystem).of
+        return " ".join(f"--member {name}={self.layout.checkpoint(name)}" for name in names)
 
     def judging_inputs(self, suite: str) -> list[Path]:
         """Returns what a suite's judge works on and with: the baseline's answers, a checkpoint."""

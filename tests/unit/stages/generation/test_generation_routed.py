@@ -62,13 +62,12 @@ def folder(tmp_path: Path) -> Path:
 
 def route(folder: Path, patch: pytest.MonkeyPatch, *suites: str, **changes: Any) -> dict[str, Any]:
     """Runs the stage; returns ``system.json``."""
-    members = changes.pop("members", MEMBERS)
     study = {"name": "test", "title": "Test", "seed": 5}
     systems = {"all": ROUTED | changes}
     write_json(folder / "settings.json", {"study": study, "systems": systems, "suites": SUITES})
     words = [f"--{name}={folder / name}" for name in ("prompts", "work")]
     words += [f"--settings={folder / 'settings.json'}", "--system=all", f"--out={folder / 'done'}"]
-    words += [f"--member={name}={folder / name}" for name in members]
+    words += [f"--members={folder}"]
     words += [f"--record={folder / 'record.json'}", "--suites", *suites]
     patch.setattr(sys, "argv", ["generation", *words])
     generate()
@@ -114,7 +113,7 @@ def test_another_member_is_another_system(folder: Path, monkeypatch: pytest.Monk
             {"directions": {"*-en": "into", "de-*": "german", "en-*": "out"}},
             "disagree on de-en",
         ),
-        ("text", {"members": ("into", "out")}, "no member is called 'german'"),
+        ("text", {"directions": {"*-*": "nobody"}}, "system.json"),
     ],
 )
 def test_what_nobody_answers_is_refused(

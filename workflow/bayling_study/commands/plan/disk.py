@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from bayling_study.commands.plan.arithmetic import HALF, TOKEN_BYTES, checkpoint_bytes, export_bytes
 from bayling_study.commands.plan.downloads import Download
-from bayling_study.config.combined import MergedSystem
 from bayling_study.config.systems import DeltaSystem, FoundationSystem, Int8System, TunedSystem
 from bayling_study.core.errors import StudyError
 from bayling_study.core.records import grouped
@@ -74,9 +73,9 @@ def _system_needs(layout: Layout, name: str, shape: Shape) -> list[Need]:
             Need(f"tuning {name}", folder, weights, checkpoints, saving),
             *([Need(f"delta {name}", folder, HALF * shape.parameters())] if system.delta else []),
         ]
-    if isinstance(system, MergedSystem):
-        output = config.tuning_of(system.of[0]).output_dtype
-        return [Need(f"merge {name}", folder, WEIGHT_BYTES[output] * shape.parameters())]
+    if system.kind == "merged":  # in its members' type
+        width = WEIGHT_BYTES[config.tuning_of(system.of[0]).output_dtype]
+        return [Need(f"merge {name}", folder, width * shape.parameters())]
     if isinstance(system, DeltaSystem):
         return [Need(f"restore {name}", folder, HALF * shape.parameters())]
     assert isinstance(system, Int8System), name

@@ -55,8 +55,8 @@ def record_of(rule: str, name: str) -> tuple[str, str]:
     """Returns stage and name under which a job keeps its run record."""
     stage, _, part = rule.partition("_")
     if stage == "deltas":
-        folders = {"apply": "applied", "make": "made", "merge": "merged"}
-        return stage, f"{folders[part]}-{name}"
+        done = {"apply": "applied", "make": "made", "merge": "merged"}[part]
+        return stage, f"{done}-{name}"
     if stage == "judging":
         return stage, "-".join(reversed(name.split(" ")))
     return stage, part if stage == "comet" else name or stage

@@ -25,6 +25,12 @@ COMMON = {
     "study": cli.option("name of the study in the run record", default=""),
     "code": cli.option("hash of the code of this stage", default=""),
 }
+MERGE = {
+    "member": cli.option("a tuned model", action="append", metavar="NAME=DIR", required=True),
+    "method": cli.option("how to combine", choices=["linear", "ties"], required=True),
+    "weights": cli.option("one of each member", nargs="+", type=float, required=True),
+    "density": cli.number("share that ties keeps", 0, float, default=0.2),
+}
 COMMAND_LINE = cli.command(
     __name__,
     action=cli.Actions(
@@ -46,16 +52,7 @@ COMMAND_LINE = cli.command(
                 **COMMON,
             },
         ),
-        merge=(
-            "base plus the members' differences to it, combined",
-            {
-                "member": cli.option("a tuned model", action="append", metavar="NAME=DIR"),
-                "method": cli.option("how to combine", choices=["linear", "ties"], required=True),
-                "weights": cli.option("of the members", nargs="+", type=float, required=True),
-                "density": cli.number("share that ties keeps", 0, float, default=0.2),
-                **COMMON,
-            },
-        ),
+        merge=("base plus the members' differences to it, combined", MERGE | COMMON),
     ),
 )
 
@@ -85,10 +82,10 @@ def main() -> None:
             run.parameters({"command": "make", "dtype": options.dtype})
             facts = make_delta(options.base, options.target, options.out, options.dtype)
         elif options.action == "merge":
-            members = cli.pairs(options.member or [], "--member")
+            members = cli.pairs(options.member, "--member")
             for name, folder in members.items():
                 run.input(f"members/{name}", folder)
-            how = {key: getattr(options, key) for key in ("method", "weights", "density")}
+            how = {key: vars(options)[key] for key in ("method", "weights", "density")}
             run.parameters({"command": "merge", **how})
             facts = merge(options.base, members, options.out, **how)
         else:

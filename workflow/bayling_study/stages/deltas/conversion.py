@@ -120,10 +120,9 @@ def apply_delta(base: Path, delta: Path, out: Path) -> dict[str, float]:
 
 
 def _exactness(facts: dict[str, float]) -> str:
-    if not facts["inexact"]:
-        return "The way back is exact."
     share, most = facts["inexact"] / facts["elements"], facts["largest_error"]
-    return f"The way back rounds {share:.2%} of the weights, by {most:.2g} at most."
+    rounded = f"rounds {share:.2%} of the weights, by {most:.2g} at most"
+    return f"The way back {rounded if share else 'is exact'}."
 
 
 def write_card(folder: Path, notice: str) -> None:

@@ -1,7 +1,5 @@
-"""Merges tuned checkpoints: their base's weights plus their differences to it, combined.
-
-Whole weights are merged, never an adapter's two factors: the mean of products is no product of
-means.
+"""Merges tuned checkpoints: their base plus their differences to it, combined, of whole weights; of
+an adapter's two factors the mean would be another: a mean of products is no product of means.
 """
 
 import math
@@ -37,10 +35,10 @@ def merge(
     kinds = [{name: (e.shape, e.dtype) for name, e in one.entries.items()} for one in opened]
     for one, kind in zip(opened, kinds, strict=True):
         check_fit(before, one)
-        if odd := [name for name in kind if kind[name] != kinds[0][name]]:
-            what = f"the tensor {odd[0]!r} is {kind[odd[0]]}, and {kinds[0][odd[0]]} in "
+        for name in (name for name in kind if kind[name] != kinds[0][name]):
+            what = f"the tensor {name!r} is {kind[name]}, of the first member {kinds[0][name]}"
             fix = "members with the same added words and tuning.output_dtype"
-            raise StudyError(f"{what}{opened[0].folder}", where=one.folder, fix=fix)
+            raise StudyError(what, where=one.folder, fix=fix)
 
     def make(name: str) -> Tensor:
         stored = [one.entries[name].read() for one in opened]
@@ -48,14 +46,15 @@ def merge(
         return combined(own, stored, method, weights, density)
 
     with atomic_directory(out) as folder:
-        dtypes = {name: dtype for name, (_, dtype) in kinds[0].items()}
-        write_shards(opened[0], dtypes, make, folder)
+        write_shards(opened[0], {name: kind[1] for name, kind in kinds[0].items()}, make, folder)
         copy_companions(opened[0].folder, folder)
-        how = f"{method}, weights {list(weights)}, density {density:g} (of ties)"
-        said = f"`{base.name}` plus the differences of {', '.join(members)} to it: {how}."
-        write_card(folder, f"# Merged model\n\n{said} The first one's card follows.\n")
+        said = (
+            f"`{base.name}` plus the differences of {', '.join(members)} to it: {method}, weights"
+        )
+        said += f" {list(weights)}, density {density:g} (of ties). The first one's card follows."
+        write_card(folder, f"# Merged model\n\n{said}\n")
         check_weights(folder, opened[0].folder, "members whose weights are finite")
-    return {"tensors": float(len(dtypes))}
+    return {"tensors": float(len(kinds[0]))}
 
 
 def combined(
@@ -63,9 +62,8 @@ def combined(
 ) -> Tensor:
     """Returns base plus the members' differences to it, in their type; all have one shape.
 
-    ``linear`` sums them up times their weights, ``ties`` keeps the share ``density`` of each and
-    takes the mean of those with the sign of their sum (Yadav et al. 2023). What all members have
-    alike they keep, unless weights change it: it would come back rounded, or trimmed.
+    How is told at the keys of ``MergedSystem``. What all members have alike they keep, unless
+    weights change it: it would come back rounded, or trimmed.
     """
     from peft.utils import merge_utils  # late: it takes seconds, which deltas do not need
 

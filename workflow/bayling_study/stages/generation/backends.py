@@ -11,10 +11,8 @@ from bayling_study.config import StudyConfig
 from bayling_study.config.combined import RoutedSystem
 from bayling_study.config.suites import Suite
 from bayling_study.config.systems import EndpointSystem, PublishedSystem
-from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, sha256_path
-from bayling_study.core.lookup import look_up
 from bayling_study.core.records import check_owner, read_hypotheses
 from bayling_study.shared.sources.fetched import files_root
 from bayling_study.shared.tracking.record import RunRecord
@@ -66,23 +64,22 @@ def _convert(job: GenerationJob, section: PublishedSystem) -> Answered:
 
 def _pass_on(job: GenerationJob, section: RoutedSystem) -> Answered:
     """The backend ``members``: answers of other systems, as they stand."""
-    folders = cli.pairs(job.options.member or [], "--member")
-    hashes = {}
-    for name in section.members:
-        check_owner(folder := look_up("member", name, folders, "--member"), name)
+    if job.options.members is None:
+        raise StudyError(f"{job.name} passes answers on", fix="--members DIR")
+    folders, hashes = {name: job.options.members / name for name in section.members}, {}
+    for name, folder in folders.items():
+        check_owner(folder, name)
         hashes[name] = read_json(folder / SYSTEM_FILE)["sha256"]
         job.run.input(f"members/{name}", folder)
-    details = section.model_dump(mode="json", exclude={"kind"}) | {"members": hashes}
+    details = {**section.model_dump(mode="json"), "members": hashes}
     job.run.parameters(details)
 
     def passed(_: Suite, prompts: PromptSet) -> SuiteAnswers:
         spoken = [[p.languages.get(k, "") for k in ("source", "target")] for p in prompts.prompts]
         directions = ["-".join(both) if all(both) else "" for both in spoken]
         asked = [section.member(direction, prompts.suite) for direction in directions]
-        rows = {
-            name: read_hypotheses(folders[name] / f"{prompts.suite}.jsonl", prompts.prompts)
-            for name in dict.fromkeys(asked)
-        }
+        files = {name: folders[name] / f"{prompts.suite}.jsonl" for name in asked}
+        rows = {name: read_hypotheses(file, prompts.prompts) for name, file in files.items()}
         own = [rows[name][place] for place, name in enumerate(asked)]
         return SuiteAnswers(prompts, own, {"members": dict(Counter(asked))})
 

@@ -9,8 +9,7 @@
 - ``items``: suite to the items that have hypotheses, the only ones that a scorer reads;
 - ``absent``: ``{suite, item, reason}`` of every configured item without hypotheses;
 - ``suites``: suite to decoding, clean-up, numbers and file hashes; ``provenance`` is the hash of
-  the system and of all that decides a suite's answers, which every hypothesis carries too (those
-  that are passed on, their member's).
+  the system and of all that decides a suite's answers; every hypothesis has it, or its member's.
 """
 
 from collections.abc import Iterable
