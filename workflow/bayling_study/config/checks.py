@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from bayling_study.config import conditions, names
-from bayling_study.config.combined import MergedSystem, RoutedSystem, check_merged, check_routed
+from bayling_study.config.combined import check_combined
 from bayling_study.config.comparison import check_comparison, made_of
 from bayling_study.config.corpora import CorporaSection
 from bayling_study.config.model import StudyConfig
@@ -28,7 +28,7 @@ from bayling_study.config.suites import (
     Wmt22Suite,
 )
 from bayling_study.config.synthesis import Mixture, matching
-from bayling_study.config.systems import TunedSystem
+from bayling_study.config.systems import ASKED_KINDS, WEIGHTED_KINDS, TunedSystem
 from bayling_study.config.tuning import TuningSection
 from bayling_study.core.errors import StudyError
 from bayling_study.core.languages.flores import flores_languages
@@ -152,12 +152,6 @@ def trained_directions(mixture: Mixture, available: Iterable[str]) -> set[str]:
     return (found - never) | {name for name in named if "*" not in name}
 
 
-WEIGHTED_KINDS = ("foundation", "delta", "tuned", "merged")
-"""Kinds of system that can be tuned on or exported."""
-ASKED_KINDS = ("endpoint", "int8", *WEIGHTED_KINDS)
-"""Kinds of system that can teach, translate, judge, or answer for a routed one."""
-
-
 def _check_asked(config: StudyConfig, name: str, key: str) -> None:
     """Checks a mixture's teacher and translator: neither may be made from this mixture itself."""
     mixture = config.synthesis.mixtures[name]
@@ -224,12 +218,7 @@ def _check_systems(config: StudyConfig, key: str) -> None:
         if isinstance(system, TunedSystem):
             made_of(config.systems, name)  # refuses a circle
             _check_tuning(config, name, system.tuning, key)
-        if isinstance(system, MergedSystem):
-            check_merged(config, name, f"{key}.{name}.of")
-        if isinstance(system, RoutedSystem):
-            for member in system.members:
-                require("system that answers", member, own, f"{key}.{name}.directions")
-            check_routed(config, name, f"{key}.{name}.directions")
+        check_combined(config, name, f"{key}.{name}", own)
 
 
 def _check_tuning(config: StudyConfig, name: str, own: Mapping[str, Any], key: str) -> None:

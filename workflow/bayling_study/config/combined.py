@@ -1,5 +1,6 @@
 """Systems made of other systems: merged weights, and prompts dealt out by their directions."""
 
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from itertools import permutations
 from typing import Any, Literal
@@ -12,6 +13,7 @@ from bayling_study.config.multiple_choice import MULTIPLE_CHOICE_KINDS
 from bayling_study.config.suites import FloresSuite, Suite
 from bayling_study.core.errors import StudyError
 from bayling_study.core.languages.flores import flores_languages
+from bayling_study.core.lookup import require
 
 
 class MergedSystem(Section):
@@ -80,25 +82,30 @@ class RoutedSystem(Section):
         return found.popitem()[0]
 
 
-def check_merged(config: Any, name: str, key: str) -> None:
-    """Checks that the members of a ``StudyConfig``'s merged system, all tuned, are alike in what
-    they started from, and in how they are asked and stored (``StudyError``)."""
-    conditions.distinct(config.systems[name].of, key)
-    seen = set()
-    for one in config.systems[name].of:
-        own, dtype = config.systems[one], config.tuning_of(one).output_dtype
-        seen.add(f"{config.untuned(one)}, {own.template}, {own.answering}, {dtype}")
-    if len(seen) > 1:
-        what = f"members differ in first base, template, answering or output_dtype: {sorted(seen)}"
-        raise StudyError(what, where=key, fix="members that have all of them in common")
+def check_combined(config: Any, name: str, key: str, asked: Iterable[str]) -> None:
+    """Checks a ``StudyConfig``'s merged system, of tuned ones, or routed one, of those ``asked``.
 
-
-def check_routed(config: Any, name: str, key: str) -> None:
-    """Checks that every prompt of a study has one member of a routed system (``StudyError``)."""
-    for suite, section in config.suites.items():
-        if section.kind not in MULTIPLE_CHOICE_KINDS:
-            for direction in _directions(section) or [""]:
-                config.systems[name].member(direction, f"{key}, asked by suites.{suite}")
+    Raises:
+        StudyError: members to merge are not alike, or not every prompt has one member.
+    """
+    system = config.systems[name]
+    if isinstance(system, MergedSystem):
+        conditions.distinct(system.of, f"{key}.of")
+        seen = set()
+        for one in system.of:
+            own, dtype = config.systems[one], config.tuning_of(one).output_dtype
+            seen.add(f"{config.untuned(one)}, {own.template}, {own.answering}, {dtype}")
+        if len(seen) > 1:
+            what = "members differ in first base, template, answering or output_dtype: "
+            fix = "members that have all of them in common"
+            raise StudyError(f"{what}{sorted(seen)}", where=f"{key}.of", fix=fix)
+    if isinstance(system, RoutedSystem):
+        for member in system.members:
+            require("system that answers", member, asked, f"{key}.directions")
+        for suite, section in config.suites.items():
+            if section.kind not in MULTIPLE_CHOICE_KINDS:
+                for direction in _directions(section) or [""]:
+                    system.member(direction, f"{key}.directions, asked by suites.{suite}")
 
 
 def _directions(suite: Suite) -> list[str]:

@@ -188,6 +188,10 @@ class EndpointSystem(Answers):
         return body
 
 
+WEIGHTED_KINDS = ("foundation", "delta", "tuned", "merged")
+"""Kinds of system that can be tuned on or exported."""
+ASKED_KINDS = ("endpoint", "int8", *WEIGHTED_KINDS)
+"""Kinds of system that can teach, translate, judge, or answer for a routed one."""
 Elsewhere = PublishedSystem | EndpointSystem
 Combined = MergedSystem | RoutedSystem
 System = Annotated[
