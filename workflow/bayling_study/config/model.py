@@ -8,7 +8,8 @@ from pydantic import model_validator
 from bayling_study.config import evaluation
 from bayling_study.config.answering import Answering
 from bayling_study.config.base import Name, Section
-from bayling_study.config.comparison import ComparisonSection
+from bayling_study.config.combined import MergedSystem
+from bayling_study.config.comparison import ComparisonSection, made_of, trainings
 from bayling_study.config.corpora import CorporaSection
 from bayling_study.config.rehearsal import RehearsalSection
 from bayling_study.config.sources import Source, with_named_models
@@ -75,6 +76,19 @@ class StudyConfig(Section):
     def _name_models(cls, values: Any) -> Any:
         return with_named_models(values) if isinstance(values, Mapping) else values
 
+    def asked_as(self, system: str) -> list[str]:
+        """Returns a system and those whose template and ``answering`` it has: of an 8-bit export
+        its base, of a merged one its first member, for all are alike."""
+        found = self.systems[system]
+        if isinstance(found, Int8System):
+            return [system, *self.asked_as(found.base)]
+        return [system, found.of[0]] if isinstance(found, MergedSystem) else [system]
+
+    def untuned(self, system: str) -> str:
+        """Returns the foundation or delta that a tuned or merged system's stages started from."""
+        parts = made_of(self.systems, system)
+        return [one for one in parts if not trainings(self.systems, one)][-1]
+
     def training_seed(self, system: str) -> int:
         """Returns the seed of a system's training: the study's own for seed 1."""
         number = getattr(self.systems[system], "seed", 1)
@@ -82,12 +96,10 @@ class StudyConfig(Section):
         return seed if number == 1 else derive_seed(seed, "tuning", "seed", str(number))
 
     def answering_of(self, system: str) -> Answering:
-        """Returns how a system is asked; an 8-bit export as its base, unless it says otherwise."""
-        found = self.systems[system]
-        own = getattr(found, "answering", None)
-        if own is None and isinstance(found, Int8System):
-            return self.answering_of(found.base)
-        return own or Answering()
+        """Returns how a system is asked; an 8-bit or merged one as what it is made from, unless it
+        says otherwise."""
+        own = (getattr(self.systems[one], "answering", None) for one in self.asked_as(system))
+        return next(filter(None, own), Answering())
 
     def tuning_of(self, system: str) -> TuningSection:
         """Returns the hyper-parameters of a tuned system: the section with its own keys laid over
@@ -97,13 +109,9 @@ class StudyConfig(Section):
         return TuningSection.model_validate(self.tuning.model_dump(exclude_unset=True) | own)
 
     def template_of(self, name: str) -> TemplateName:
-        """Returns a system's template; an 8-bit export has that of the system it was made from.
-        Published systems and those behind a server have none here (``StudyError``)."""
-        system = self.systems[name]
-        if system.kind == "int8":
-            return self.template_of(system.base)
-        if system.kind == "published":
-            raise StudyError(f"{name} is a published system and has no template")
-        if system.kind == "endpoint":
-            raise StudyError(f"{name} is behind a server, which has its own template")
-        return system.template
+        """Returns a system's template, or that of what an 8-bit or merged one was made from;
+        published, routed systems and those behind a server have none here (``StudyError``)."""
+        system = self.systems[self.asked_as(name)[-1]]
+        if system.kind in ("published", "endpoint", "routed"):
+            raise StudyError(f"{name} is {system.kind}, not run here, and has no template")
+        return system.template  # type: ignore[union-attr]

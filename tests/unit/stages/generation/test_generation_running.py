@@ -395,7 +395,7 @@ def test_templates() -> None:
     config = StudyConfig.model_validate({"systems": SYSTEMS})
     assert config.template_of("foundation") == "foundation"
     assert config.template_of("tuned-int8") == config.template_of("tuned") == "bayling"
-    with pytest.raises(StudyError, match="published system and has no template"):
+    with pytest.raises(StudyError, match="is published, not run here, and has no template"):
         config.template_of("other")
 
 

@@ -1,5 +1,6 @@
 """The jobs of a study, by rule; a test holds their number to Snakemake's own dry run."""
 
+from bayling_study.config.combined import MergedSystem
 from bayling_study.config.systems import DeltaSystem, FoundationSystem, Int8System, TunedSystem
 from bayling_study.dag.rules import Dag
 
@@ -29,6 +30,7 @@ def job_names(dag: Dag) -> dict[str, list[str]]:
         "masks": tuned,
         "tuning": tuned,
         "deltas_apply": layout.names(DeltaSystem),
+        "deltas_merge": layout.names(MergedSystem),
         "deltas_make": [folder.name for folder in layout.deltas()],
         "export": exports,
         "perplexity": exports,
@@ -56,7 +58,7 @@ def record_of(rule: str, name: str) -> tuple[str, str]:
     """Returns stage and name under which a job keeps its run record."""
     stage, _, part = rule.partition("_")
     if stage == "deltas" or part == "vocabulary":
-        done = {"apply": "applied", "make": "made"}.get(part, part)
+        done = {"apply": "applied", "make": "made", "merge": "merged"}.get(part, part)
         return stage, f"{done}-{name}"
     if stage == "judging":
         return stage, "-".join(reversed(name.split(" ")))

@@ -22,6 +22,7 @@ COMMAND_LINE = cli.command(
     checkpoint=cli.path("folder of the model to run", required=False),
     download=cli.path("download of a published system's source", required=False),
     corpora=cli.path("folder of parallel.parquet, for answering.examples", required=False),
+    members=cli.path("folder with the outputs of a routed system's members", required=False),
     prompts=cli.PROMPTS,
     suites=cli.SUITES | {"nargs": "*"},
     work=cli.path("folder of the journals"),
