@@ -33,6 +33,12 @@ def comparison(root: Path, seeds: int) -> Path:
     pairs = {"layer": 1, "pairs_per_step": 2}
     last = plain | {"base": "restored-1", "tuning": {"max_steps": 3, "alignment": pairs}}
     values["systems"] |= {"translation": plain, "restored-1": stage, "restored": last}
+    # Beside the methods, of the same trainings.
+    directions = {"*-en": "mean", "en-*": "restored"}
+    values["systems"] |= {
+        "mean": {"kind": "merged", "of": ["translation", "restored-1"], "method": "linear"},
+        "routed": {"kind": "routed", "directions": directions, "default": "mean"},
+    }
     length = values["tuning"]["max_length"]
     values["tuning"] |= {"batch_tokens": length, "max_steps": 4, "epochs": "auto"}
     values["comparison"] = {
@@ -73,6 +79,21 @@ def test_methods_are_trained_under_one_budget_and_compared(tmp_path: Path, seeds
     assert not (study / "generation" / "restored-1").exists()
     switched = read_json(study / "synthesis" / "code-switch" / "audit.json")["switched"]
     assert 0 < switched["words exchanged"] < switched["words"]
+
+    mean = found["deltas/merged-mean"]["outputs"]["checkpoint"]["sha256"]
+    assert found["generation/mean"]["inputs"]["checkpoint"]["sha256"] == mean
+    for suite in ("translation", "interactive"):
+        own, into, out_of = (
+            (study / "generation" / name / f"{suite}.jsonl").read_text().splitlines()
+            for name in ("routed", "mean", "restored")
+        )
+        english = ['"id": "en-' in row for row in own]
+        assert 0 < sum(english) < len(own)
+        assert own == [
+            theirs if away else mine
+            for mine, theirs, away in zip(into, out_of, english, strict=True)
+        ]
+    assert (study / "scoring" / "routed" / "translation.json").is_file()
 
     report = (study / "report" / "index.html").read_text()
     assert report.index('id="comparison"') < report.index('id="overview"')

@@ -47,6 +47,10 @@ ADDS = {
     "harness": {"prompts": 2, "harness": 3},
     "judged": {"judging": 2},
     "lora": {"tuning": 2, "masks": 2, "scoring": 2},
+    "merged": {
+        **dict.fromkeys(("synthesis", "masks", "tuning", "scoring"), 3),
+        **{"deltas_merge": 1, "generation": 2, "generation_elsewhere": 1},
+    },
     "mined-text": {"download": 3},
     "own": {"generation_elsewhere": 1, "foundation": 1, "prompts": 1, "comet_training": -1},
     "own-copies": {"comet_training": -1, "comet_segments": -1},

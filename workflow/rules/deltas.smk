@@ -52,3 +52,34 @@ rule deltas_make:
         "python -m bayling_study.stages.deltas make --record {params.record} --code {params.code}"
         " --study {params.study} --base {input.base} --target {input.target}"
         " --out {output} > {log} 2>&1"
+
+
+rule deltas_merge:
+    """Tuned systems as one model: their base plus their differences to it, combined."""
+    input:
+        base=lambda wildcards: STUDY.layout.checkpoint(
+            STUDY.config.untuned(wildcards.system)
+        ),
+        members=lambda wildcards: map(
+            STUDY.layout.checkpoint, STUDY.config.systems[wildcards.system].of
+        ),
+    output:
+        directory(f"{S}/deltas/merged/{{system}}"),
+    log:
+        f"{S}/logs/deltas/merged-{{system}}.log",
+    priority: FIRST
+    conda:
+        "../../envs/study.yaml"
+    resources:
+        mem_mb=STUDY.memory("deltas_merge"),
+        runtime=STUDY.minutes("deltas_merge"),
+    params:
+        code=STUDY.code("deltas"),
+        record=lambda wildcards: f"{S}/runs/deltas/merged-{wildcards.system}.json",
+        study=STUDY.config.study.name,
+        members=lambda wildcards: STUDY.members_option(wildcards.system),
+        options=lambda wildcards: STUDY.config.systems[wildcards.system].options,
+    shell:
+        "python -m bayling_study.stages.deltas merge --record {params.record} --code {params.code}"
+        " --study {params.study} --base {input.base} {params.members} {params.options}"
+        " --out {output} > {log} 2>&1"

@@ -152,7 +152,7 @@ def test_a_small_mixture_is_repeated_until_the_budget_is_spent() -> None:
     assert once.steps == 2
 
 
-@pytest.mark.parametrize(("name", "systems"), [("methods", 42), ("methods-full", 51)])
+@pytest.mark.parametrize(("name", "systems"), [("methods", 54), ("methods-full", 63)])
 def test_the_larger_comparisons_train_every_method_on_equally_many_tokens(
     name: str, systems: int
 ) -> None:
@@ -170,7 +170,7 @@ def test_a_method_of_two_stages_shares_the_budget_and_only_the_last_is_asked() -
     assert trainings(config.systems, "csr") == ["csr-1", "csr"]
     assert "csr-1" not in evaluated(config) and "csr" in evaluated(config)
     layout = Layout(config)
-    assert layout.untuned("csr") == "foundation"
+    assert layout.config.untuned("csr") == "foundation"
     assert layout.checkpoint("csr-1").name == "csr-1"
     assert layout.tokenizer_of("code-switch") == layout.tokenizer_of("translation")
 

@@ -20,6 +20,9 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Direction = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}-[a-z]{2,3}$")]
 """A translation direction ``zh-en``: from Chinese to English (ISO 639 codes)."""
 
+DirectionPattern = Annotated[str, StringConstraints(pattern=r"^([a-z]{2,3}|\*)-([a-z]{2,3}|\*)$")]
+"""A direction, or several: ``en-*`` is from English into every other language."""
+
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 

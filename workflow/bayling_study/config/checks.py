@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from bayling_study.config import conditions, names
+from bayling_study.config.combined import check_combined
 from bayling_study.config.comparison import check_comparison, made_of
 from bayling_study.config.corpora import CorporaSection
 from bayling_study.config.model import StudyConfig
@@ -27,7 +28,7 @@ from bayling_study.config.suites import (
     Wmt22Suite,
 )
 from bayling_study.config.synthesis import Mixture, matching
-from bayling_study.config.systems import DeltaSystem, Int8System, TunedSystem
+from bayling_study.config.systems import ASKED_KINDS, WEIGHTED_KINDS, TunedSystem
 from bayling_study.config.tuning import TuningSection
 from bayling_study.core.errors import StudyError
 from bayling_study.core.languages.flores import flores_languages
@@ -151,10 +152,6 @@ def trained_directions(mixture: Mixture, available: Iterable[str]) -> set[str]:
     return (found - never) | {name for name in named if "*" not in name}
 
 
-ASKED_KINDS = ("endpoint", "foundation", "tuned", "int8", "delta")
-"""Kinds of system that can be a teacher or a translator."""
-
-
 def _check_asked(config: StudyConfig, name: str, key: str) -> None:
     """Checks a mixture's teacher and translator: neither may be made from this mixture itself."""
     mixture = config.synthesis.mixtures[name]
@@ -209,17 +206,19 @@ def _check_dialogues(drawn: Mixture | InteractiveSuite, key: str) -> None:
 
 
 def _check_systems(config: StudyConfig, key: str) -> None:
+    own = [one for one in evaluated(config) if config.systems[one].kind in ASKED_KINDS]
+    kinds = {"merged": ("tuned",), "delta": ("foundation",)}
     for name, system in config.systems.items():
         if isinstance(system, TunedSystem):
             require("mixture", system.mixture, config.synthesis.mixtures, f"{key}.{name}.mixture")
-            _check_base(config, system.base, f"{key}.{name}.base", ("foundation", "delta", "tuned"))
+        for part in ("base", "of"):
+            named, fitting = getattr(system, part, []), kinds.get(system.kind, WEIGHTED_KINDS)
+            for base in [named] if isinstance(named, str) else named:
+                _check_base(config, base, f"{key}.{name}.{part}", fitting)
+        if isinstance(system, TunedSystem):
             made_of(config.systems, name)  # refuses a circle
             _check_tuning(config, name, system.tuning, key)
-        if isinstance(system, DeltaSystem):
-            _check_base(config, system.base, f"{key}.{name}.base", ("foundation",))
-        if isinstance(system, Int8System):
-            kinds = ("foundation", "tuned", "delta")
-            _check_base(config, system.base, f"{key}.{name}.base", kinds)
+        check_combined(config, name, f"{key}.{name}", own)
 
 
 def _check_tuning(config: StudyConfig, name: str, own: Mapping[str, Any], key: str) -> None:
@@ -302,9 +301,8 @@ def _check_suite(suite: Suite, config: StudyConfig, key: str) -> None:
 
 
 def _check_judged(suite: JudgedSuite, config: StudyConfig, key: str) -> None:
-    answering = [name for name, system in config.systems.items() if system.kind != "published"]
-    require("system that can be asked", suite.judge, answering, f"{key}.judge")
-    compared = [name for name in evaluated(config) if name in answering]
+    _check_base(config, suite.judge, f"{key}.judge", ASKED_KINDS)
+    compared = [n for n in evaluated(config) if config.systems[n].kind != "published"]
     require("system that answers", suite.baseline, compared, f"{key}.baseline")
     if suite.questions == "mt-bench" and any(part.endswith(".zh") for part in suite.parts):
         what = "MT-Bench's questions are English"

@@ -14,7 +14,7 @@ from bayling_study.config.base import Name, Section
 from bayling_study.core.errors import StudyError
 from bayling_study.core.lookup import require
 
-PARTS = ("base", "of", "directions")
+PARTS = ("base", "of", "directions", "default")
 """Keys of a system that name the systems it is made of: a name, a list, or a table's values."""
 Systems = Mapping[str, Any]
 """Name to system: its config section, or the plain values of it."""

@@ -6,7 +6,8 @@ from typing import Any
 from pydantic import model_validator
 
 from bayling_study.config.base import Name, Section
-from bayling_study.config.comparison import ComparisonSection
+from bayling_study.config.combined import MergedSystem
+from bayling_study.config.comparison import ComparisonSection, made_of, trainings
 from bayling_study.config.corpora import CorporaSection
 from bayling_study.config.evaluation import (
     CometSection,
@@ -26,7 +27,7 @@ from bayling_study.config.study import (
 )
 from bayling_study.config.suites import Suite
 from bayling_study.config.synthesis import SynthesisSection
-from bayling_study.config.systems import System, TunedSystem
+from bayling_study.config.systems import Int8System, System, TunedSystem
 from bayling_study.config.tuning import TuningSection
 from bayling_study.core.seeds import derive_seed
 
@@ -79,6 +80,19 @@ class StudyConfig(Section):
     @classmethod
     def _name_models(cls, values: Any) -> Any:
         return with_named_models(values) if isinstance(values, Mapping) else values
+
+    def asked_as(self, system: str) -> list[str]:
+        """Returns a system and those whose template and ``answering`` it has: of an 8-bit export
+        its base, of a merged one its first member, for all are alike."""
+        found = self.systems[system]
+        if isinstance(found, Int8System):
+            return [system, *self.asked_as(found.base)]
+        return [system, found.of[0]] if isinstance(found, MergedSystem) else [system]
+
+    def untuned(self, system: str) -> str:
+        """Returns the foundation or delta that a tuned or merged system's stages started from."""
+        parts = made_of(self.systems, system)
+        return [one for one in parts if not trainings(self.systems, one)][-1]
 
     def training_seed(self, system: str) -> int:
         """Returns the seed of a system's training: the study's own for seed 1."""

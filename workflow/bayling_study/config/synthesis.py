@@ -2,22 +2,18 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    StringConstraints,
     ValidationError,
     model_validator,
 )
 
-from bayling_study.config.base import Name, Section, Share
+from bayling_study.config.base import DirectionPattern, Name, Section, Share
 from bayling_study.config.systems import TemplateName
-
-DirectionPattern = Annotated[str, StringConstraints(pattern=r"^([a-z]{2,3}|\*)-([a-z]{2,3}|\*)$")]
-"""A direction, or several: ``en-*`` is from English into every other language of the corpora."""
 
 
 def matching(pattern: str, languages: Iterable[str]) -> list[str]:

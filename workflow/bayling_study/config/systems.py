@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, JsonValue, StringConstraints, field_validator
 
 from bayling_study.config.base import Name, Section
+from bayling_study.config.combined import MergedSystem, RoutedSystem
 
 TemplateName = Literal["bayling", "bayling-3", "foundation"]
 """Conversation template, always named and never guessed from a path."""
@@ -101,7 +102,7 @@ class Int8System(Answers):
 
     kind: Literal["int8"]
     base: Name
-    """Name of a tuned or foundation system."""
+    """Name of a tuned, merged, delta or foundation system."""
     format: Literal["groupwise", "bitsandbytes", "gguf"] = "groupwise"
     """``groupwise`` is the paper's scheme, loaded by this project; ``bitsandbytes`` is LLM.int8,
     which transformers loads by itself; ``gguf`` is Q8_0 for llama.cpp (Llama models only)."""
@@ -187,7 +188,13 @@ class EndpointSystem(Answers):
         return body
 
 
+WEIGHTED_KINDS = ("foundation", "delta", "tuned", "merged")
+"""Kinds of system that can be tuned on or exported."""
+ASKED_KINDS = ("endpoint", "int8", *WEIGHTED_KINDS)
+"""Kinds of system that can teach, translate, judge, or answer for a routed one."""
+Elsewhere = PublishedSystem | EndpointSystem
+Combined = MergedSystem | RoutedSystem
 System = Annotated[
-    FoundationSystem | TunedSystem | Int8System | DeltaSystem | PublishedSystem | EndpointSystem,
+    FoundationSystem | TunedSystem | Int8System | DeltaSystem | Elsewhere | Combined,
     Field(discriminator="kind"),
 ]

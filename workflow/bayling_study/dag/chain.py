@@ -145,7 +145,7 @@ def similar(layout: Layout, system: str, asked: ResourceRequest) -> Rate | None:
     then the newest; of another number a process' rate is taken to be the same, which leaves out
     what they send each other.
     """
-    foundation = layout.checkpoint(layout.untuned(system)).name
+    foundation = layout.checkpoint(layout.config.untuned(system)).name
     settings = layout.config.tuning_of(system)
     records = layout.study.parent.glob("*/runs/tuning/*.json")
     newest = sorted(records, key=lambda path: path.stat().st_mtime, reverse=True)

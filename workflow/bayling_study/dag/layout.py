@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from bayling_study.config.checks import evaluated
+from bayling_study.config.combined import MergedSystem, RoutedSystem
 from bayling_study.config.model import StudyConfig
 from bayling_study.config.multiple_choice import MULTIPLE_CHOICE_KINDS
 from bayling_study.config.rehearsal import refuse_rehearsal
@@ -36,6 +37,7 @@ from bayling_study.shared.metrics.measures import check_own
 from bayling_study.shared.sources.table import SourceRow, known_sources, row_hash, source_row
 
 MADE_FROM_ANOTHER = TunedSystem | Int8System | DeltaSystem
+WITH_MODEL = FoundationSystem | MADE_FROM_ANOTHER | MergedSystem
 DOWNLOADED = FoundationSystem | PublishedSystem | DeltaSystem
 ONE_TURN = TranslationSuite | Wmt22Suite | FloresSuite | FileSuite
 """Suites whose prompts have one turn and ask for the translation of a single segment."""
@@ -85,19 +87,14 @@ class Layout:
         found = self.config.systems[system]
         if isinstance(found, FoundationSystem):
             return self.foundation(system)
-        folders = {Int8System: "export", DeltaSystem: "deltas/applied"}
-        return self.study / folders.get(type(found), "tuning") / system
+        made = {Int8System: "export", DeltaSystem: "deltas/applied", MergedSystem: "deltas/merged"}
+        return self.study / made.get(type(found), "tuning") / system
 
     def base(self, system: str) -> str:
         """Returns the name of the system that a system is made from."""
         found = self.config.systems[system]
         assert isinstance(found, MADE_FROM_ANOTHER), system
         return found.base
-
-    def untuned(self, system: str) -> str:
-        """Returns the system that a tuned one's stages started from: a foundation or a delta."""
-        found = self.config.systems[system]
-        return self.untuned(found.base) if isinstance(found, TunedSystem) else system
 
     def instructions(self, system: str) -> Path:
         """Returns the folder of the training set of a tuned system."""
@@ -144,7 +141,7 @@ class Layout:
         of the mixture decides; without one, the first foundation."""
         for name, system in self.config.systems.items():
             if isinstance(system, TunedSystem) and system.mixture == mixture:
-                return self.checkpoint(self.untuned(name))
+                return self.checkpoint(self.config.untuned(name))
         return self.foundation(self.names(FoundationSystem)[0])
 
     def evaluated(self) -> list[str]:
@@ -169,20 +166,21 @@ class Layout:
 
     def with_model(self, *systems: str) -> list[str]:
         """Returns those of the systems, or of the evaluated ones, that have a checkpoint here."""
-        models = FoundationSystem | MADE_FROM_ANOTHER
         asked = systems or self.evaluated()
-        return [name for name in asked if isinstance(self.config.systems[name], models)]
+        return [name for name in asked if isinstance(self.config.systems[name], WITH_MODEL)]
 
     def without_model(self) -> list[str]:
-        """Returns the evaluated systems whose answers come from an endpoint or a release."""
+        """Returns the evaluated systems whose answers come from elsewhere, or other systems."""
         here = self.with_model()
         return [name for name in self.evaluated() if name not in here]
 
     def generation_input(self, system: str) -> list[Path]:
-        """Returns what a system's outputs are made from: a checkpoint, a release, or nothing."""
+        """Returns what a system's outputs are made from: a checkpoint, a release, or others'."""
         found = self.config.systems[system]
         if isinstance(found, PublishedSystem):
             return [self.manifest(found.source)]
+        if isinstance(found, RoutedSystem):
+            return [self.study / "generation" / name for name in found.members]
         return [] if isinstance(found, EndpointSystem) else [self.checkpoint(system)]
 
     def prompts(self, suites: Iterable[str] | None = None) -> list[Path]:

@@ -30,6 +30,7 @@ OWN = {
     "corpora": (3000, 120),
     "deltas_apply": (4000, 120),
     "deltas_make": (4000, 120),
+    "deltas_merge": (8000, 120),
     "download": (1000, 240),
     "export": (3000, 120),
     "foundation": (4000, 60),

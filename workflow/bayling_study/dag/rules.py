@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bayling_study.config import StudyConfig
+from bayling_study.config.combined import MergedSystem, RoutedSystem
 from bayling_study.config.loading import load_config, load_values
 from bayling_study.config.suites import DIRECTED, FloresSuite, JudgedSuite
 from bayling_study.config.systems import EndpointSystem, Int8System, PublishedSystem, TunedSystem
@@ -99,7 +100,7 @@ class Dag:
         elif stage in ("masks", "tuning", "export"):
             only["systems"] = [name]
         elif stage in ("perplexity", "generation", "generation.elsewhere", "harness"):
-            only["systems"] = self._prompted(name)
+            only["systems"] = self.config.asked_as(name)
         if stage in ("generation", "generation.elsewhere"):
             only["suites"] = self.layout.generated_suites()
         elif stage == "harness":
@@ -217,7 +218,7 @@ class Dag:
 
     def licence_option(self, system: str) -> str:
         """Returns the option that names the licence of what a tuned system starts from."""
-        base = self.config.systems[self.layout.untuned(system)]
+        base = self.config.systems[self.config.untuned(system)]
         row = self.layout.row(base.source)  # type: ignore[union-attr]
         return f"--licence {shlex.quote(row.licence)}" if row.licence else ""
 
@@ -231,13 +232,6 @@ class Dag:
         """Returns the option that names a system's multiple-choice answers, where it has any."""
         return " ".join(f"--harness {folder}" for folder in self.layout.harness(system))
 
-    def _prompted(self, system: str) -> list[str]:
-        """Returns a system and those whose template it has: of an 8-bit one, its base's."""
-        names = [system]
-        while isinstance(self.config.systems[names[-1]], Int8System):
-            names.append(self.layout.base(names[-1]))
-        return names
-
     def perplexities(self) -> list[str]:
         """Returns the perplexity files of all 8-bit systems."""
         folder = self.layout.study / "perplexity"
@@ -248,9 +242,16 @@ class Dag:
         found = self.config.systems[system]
         if isinstance(found, PublishedSystem):
             return f"--download {self.layout.download(found.source)}"
+        if isinstance(found, RoutedSystem):
+            return f"--members {self.layout.study}/generation"
         if isinstance(found, EndpointSystem):
             return ""
         return f"--checkpoint {self.layout.checkpoint(system)}"
+
+    def members_option(self, system: str) -> str:
+        """Returns the options that name what a system is merged from."""
+        names = self.layout.system(system, MergedSystem).of
+        return " ".join(f"--member {name}={self.layout.checkpoint(name)}" for name in names)
 
     def judging_inputs(self, suite: str) -> list[Path]:
         """Returns what a suite's judge works on and with: the baseline's answers, a checkpoint."""

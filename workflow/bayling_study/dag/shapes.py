@@ -7,8 +7,8 @@ once a foundation is downloaded, its own file counts.
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from bayling_study.config import StudyConfig
-from bayling_study.config.systems import EndpointSystem, FoundationSystem, PublishedSystem
+from bayling_study.config.comparison import made_of
+from bayling_study.config.systems import FoundationSystem
 from bayling_study.core.files import read_json
 from bayling_study.dag.layout import Layout
 from bayling_study.shared.sizing.shape import PUBLISHED, Shape
@@ -24,18 +24,12 @@ class Model(NamedTuple):
     origin: Literal["config.json", "table", "estimate", "unknown"]
 
 
-def foundation_of(config: StudyConfig, system: str) -> str:
-    """Returns the foundation system that a system goes back to; itself if it is one."""
-    found = config.systems[system]
-    assert not isinstance(found, PublishedSystem | EndpointSystem), system
-    return system if isinstance(found, FoundationSystem) else foundation_of(config, found.base)
-
-
 def foundation_model(layout: Layout, system: str) -> Model:
-    """Returns what is known of the model of the foundation system ``system``."""
-    source = layout.system(system, FoundationSystem).source
+    """Returns what is known of the model of the foundation that a system goes back to."""
+    foundation = made_of(layout.config.systems, system)[0]
+    source = layout.system(foundation, FoundationSystem).source
     local = layout.config.download.local.get(source)
-    for folder in [layout.foundation(system), *([Path(local)] if local else [])]:
+    for folder in [layout.foundation(foundation), *([Path(local)] if local else [])]:
         if (folder / "config.json").is_file():
             return Model(Shape.from_config(read_json(folder / "config.json")), "config.json")
     if source in PUBLISHED:
@@ -50,4 +44,4 @@ def foundation_model(layout: Layout, system: str) -> Model:
 def study_models(layout: Layout) -> dict[str, Model]:
     """Returns what is known of the model of every system that is run here."""
     here = layout.with_model(*layout.config.systems)
-    return {name: foundation_model(layout, foundation_of(layout.config, name)) for name in here}
+    return {name: foundation_model(layout, name) for name in here}

@@ -324,7 +324,7 @@ def test_templates() -> None:
     config = StudyConfig.model_validate({"systems": SYSTEMS})
     assert template_of(config, "foundation") == "foundation"
     assert template_of(config, "tuned-int8") == template_of(config, "tuned") == "bayling"
-    with pytest.raises(StudyError, match="published system and has no template"):
+    with pytest.raises(StudyError, match="is published, not run here, and has no template"):
         template_of(config, "other")
 
 

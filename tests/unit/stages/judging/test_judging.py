@@ -384,7 +384,7 @@ def test_what_the_workflow_asks_for(config: Path) -> None:
 
 
 def test_a_server_is_no_checkpoint(config: Path) -> None:
-    with pytest.raises(StudyError, match="has its own template"):
+    with pytest.raises(StudyError, match="gpt is endpoint, not run here"):
         template_of(load_config(config), "gpt")
     with pytest.raises(StudyError, match="is already a server"):
         find_system([config], "gpt")

@@ -9,7 +9,7 @@ from bayling_study.commands.chat.answering import Answerer
 from bayling_study.config import load_config
 from bayling_study.config.evaluation import GenerationSection
 from bayling_study.config.loading import study_name
-from bayling_study.config.systems import PublishedSystem, TemplateName
+from bayling_study.config.systems import TemplateName
 from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.dag.layout import Layout
@@ -52,8 +52,8 @@ def find_system(files: Sequence[Path], name: str) -> ChatModel:
     if name not in answering:
         what = f"there is no system {name!r}"
         if name in config.systems:
-            published = isinstance(config.systems[name], PublishedSystem)
-            what = "only has released outputs" if published else "is already a server"
+            said = {"published": "only has released outputs", "endpoint": "is already a server"}
+            what = said.get(config.systems[name].kind, "has its members' answers alone")
             what = f"{name!r} {what}; there is no model to run"
         fix = f"SYSTEM=NAME (or --system NAME) with one of: {', '.join(answering) or '(none)'}"
         raise StudyError(what, where=where, fix=fix)

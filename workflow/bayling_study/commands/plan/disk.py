@@ -73,6 +73,9 @@ def _system_needs(layout: Layout, name: str, shape: Shape) -> list[Need]:
             Need(f"tuning {name}", folder, weights, checkpoints, saving),
             *([Need(f"delta {name}", folder, HALF * shape.parameters())] if system.delta else []),
         ]
+    if system.kind == "merged":  # in its members' type
+        width = WEIGHT_BYTES[config.tuning_of(system.of[0]).output_dtype]
+        return [Need(f"merge {name}", folder, width * shape.parameters())]
     if isinstance(system, DeltaSystem):
         return [Need(f"restore {name}", folder, HALF * shape.parameters())]
     assert isinstance(system, Int8System), name

@@ -1,5 +1,6 @@
 """The jobs of a study, by rule; a test holds their number to Snakemake's own dry run."""
 
+from bayling_study.config.combined import MergedSystem
 from bayling_study.config.systems import DeltaSystem, FoundationSystem, Int8System, TunedSystem
 from bayling_study.dag.rules import Dag
 
@@ -26,6 +27,7 @@ def job_names(dag: Dag) -> dict[str, list[str]]:
         "masks": tuned,
         "tuning": tuned,
         "deltas_apply": layout.names(DeltaSystem),
+        "deltas_merge": layout.names(MergedSystem),
         "deltas_make": [folder.name for folder in layout.deltas()],
         "export": exports,
         "perplexity": exports,
@@ -53,7 +55,8 @@ def record_of(rule: str, name: str) -> tuple[str, str]:
     """Returns stage and name under which a job keeps its run record."""
     stage, _, part = rule.partition("_")
     if stage == "deltas":
-        return stage, f"{'applied' if part == 'apply' else 'made'}-{name}"
+        done = {"apply": "applied", "make": "made", "merge": "merged"}[part]
+        return stage, f"{done}-{name}"
     if stage == "judging":
         return stage, "-".join(reversed(name.split(" ")))
     return stage, part if stage == "comet" else name or stage

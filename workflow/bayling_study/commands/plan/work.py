@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from bayling_study.commands.plan.counts import answers_of, mixture_of, prompts_of, tokens_read
 from bayling_study.commands.plan.probe import Speed
-from bayling_study.config.comparison import made_of
+from bayling_study.config.comparison import made_of, trainings
 from bayling_study.config.systems import FoundationSystem, Int8System, TunedSystem
 from bayling_study.dag.rules import Dag
 from bayling_study.shared.sizing.shape import Shape
@@ -110,7 +110,7 @@ class Work:
     def _model(self, name: str, prompts: list[str]) -> list[Job]:
         """Returns the jobs that make a system and let it answer."""
         shape = self.shapes[name]  # without one, the time of its jobs is not known
-        system, needs, found = self.config.systems[name], list(prompts), []
+        system, needs, found = self.config.systems[name], [*prompts, *self._made(name)], []
         if isinstance(system, TunedSystem):
             mixture, seconds = system.mixture, self._training(name, shape) if shape else None
             count, before = mixture_of(self.layout, name)[0], [*self.text, *prompts]
@@ -119,7 +119,6 @@ class Work:
                 self._plain("masks", name, [f"synthesis/{mixture}"], TURNS["masks"] * count),
                 self._job("tuning", name, [f"masks/{name}", *self._made(system.base)], seconds),
             ]
-            needs.append(f"tuning/{name}")
         elif isinstance(system, Int8System):
             seconds = self._reading(shape) if shape else None
             made = self._job("export", name, self._made(system.base), 0.0)
@@ -131,9 +130,8 @@ class Work:
         return [*found, self._job("generation", name, needs, seconds)]
 
     def _made(self, base: str) -> list[str]:
-        """Returns the training that has to end first, where a base is tuned here."""
-        tuned = isinstance(self.config.systems[base], TunedSystem)
-        return [f"tuning/{base}"] if tuned else []
+        """Returns the trainings that have to end first, of what is tuned or merged here."""
+        return [f"tuning/{name}" for name in trainings(self.config.systems, base)]
 
     def _training(self, name: str, shape: Shape) -> float:
         tokens = tokens_read(self.layout, name)

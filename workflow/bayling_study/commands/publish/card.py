@@ -11,10 +11,10 @@ from pathlib import Path
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
+from bayling_study.config.comparison import made_of
 from bayling_study.config.systems import FoundationSystem
 from bayling_study.core.records import Score, read_scores
 from bayling_study.dag.layout import Layout
-from bayling_study.dag.shapes import foundation_of
 from bayling_study.shared.cards import licence_keys
 from bayling_study.shared.verdict import read_verdict
 
@@ -28,7 +28,7 @@ def model_card(layout: Layout, system: str, repo: str, base: str | None) -> Mode
     """Returns the card of a tuned system as it will stand in the repository ``repo``, with the name
     ``base`` where the foundation's source tells none (``StudyError``: a file cannot be read)."""
     scores = shown_scores(layout, system)
-    foundation = foundation_of(layout.config, system)
+    foundation = made_of(layout.config.systems, system)[0]
     source = layout.row(layout.system(foundation, FoundationSystem).source)
     used = [layout.row(name) for name in layout.corpus_sources()]
     hub_base = source.places[0].removeprefix("models/") if source.kind == "hub" else None

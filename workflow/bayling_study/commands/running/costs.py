@@ -18,7 +18,7 @@ from bayling_study.config.systems import FoundationSystem, Int8System
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json
 from bayling_study.dag.rules import Dag
-from bayling_study.dag.shapes import foundation_model, foundation_of
+from bayling_study.dag.shapes import foundation_model
 from bayling_study.shared.sizing.shape import PUBLISHED
 from bayling_study.shared.tracking.host import usable_cores
 
@@ -62,7 +62,7 @@ class Costs:
         """Returns how much longer a system takes than the embedded study's, as far as known."""
         if system not in self.layout.config.systems or not self.layout.with_model(system):
             return 1.0
-        model = foundation_model(self.layout, foundation_of(self.layout.config, system))
+        model = foundation_model(self.layout, system)
         size = model.shape.parameters() / PARAMETERS if model.shape else 1.0
         longer: dict[type, float] = {Int8System: INT8, FoundationSystem: UNTUNED}
         return size * longer.get(type(self.layout.config.systems[system]), 1.0)

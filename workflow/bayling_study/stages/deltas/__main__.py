@@ -1,10 +1,11 @@
-"""BayLing's delta form and its inverse: ``python -m bayling_study.stages.deltas make | apply``.
+"""Differences to a base: ``python -m bayling_study.stages.deltas make | apply | merge``.
 
-    make  --base DIR --target DIR --out DIR    target minus base
+    make  --base DIR --target DIR --out DIR    target minus base: BayLing's delta form
     apply --base DIR --delta DIR --out DIR     base plus delta: an ordinary checkpoint
+    merge --base DIR --member NAME=DIR … --out DIR   base plus the members' deltas, combined
 
 All are checkpoints in the hub's format; what is written is safetensors. Needs
-the disk space of the result and the memory of the largest tensor.
+the disk space of the result and the memory of the largest tensor, some five times a member.
 """
 
 import os
@@ -15,6 +16,7 @@ from bayling_study.core.errors import StudyError
 from bayling_study.shared.sources.fetched import checkpoint_of, files_root
 from bayling_study.shared.tracking.record import run_record
 from bayling_study.stages.deltas.conversion import DTYPES, apply_delta, make_delta
+from bayling_study.stages.deltas.merging import merge
 
 COMMON = {
     "base": cli.path("checkpoint of the base"),
@@ -22,6 +24,12 @@ COMMON = {
     "record": cli.path("run record; beside --out if not given", required=False),
     "study": cli.option("name of the study in the run record", default=""),
     "code": cli.option("hash of the code of this stage", default=""),
+}
+MERGE = {
+    "member": cli.option("a tuned model", action="append", metavar="NAME=DIR", required=True),
+    "method": cli.option("how to combine", choices=["linear", "ties"], required=True),
+    "weights": cli.option("one of each member", nargs="+", type=float, required=True),
+    "density": cli.number("share that ties keeps", 0, float, default=0.2),
 }
 COMMAND_LINE = cli.command(
     __name__,
@@ -44,6 +52,7 @@ COMMAND_LINE = cli.command(
                 **COMMON,
             },
         ),
+        merge=("base plus the members' differences to it, combined", MERGE | COMMON),
     ),
 )
 
@@ -62,7 +71,7 @@ def downloaded(folder: Path) -> Path:
 
 
 def main() -> None:
-    """Makes or applies a delta."""
+    """Makes or applies a delta, or merges several models."""
     options = COMMAND_LINE.parse_args()
     os.environ["HF_HUB_OFFLINE"] = "1"  # everything needed is on disk; never ask the hub
     path = options.record or options.out.with_name(f"{options.out.name}.record.json")
@@ -72,6 +81,13 @@ def main() -> None:
             run.input("target", options.target)
             run.parameters({"command": "make", "dtype": options.dtype})
             facts = make_delta(options.base, options.target, options.out, options.dtype)
+        elif options.action == "merge":
+            members = cli.pairs(options.member, "--member")
+            for name, folder in members.items():
+                run.input(f"members/{name}", folder)
+            how = {key: vars(options)[key] for key in ("method", "weights", "density")}
+            run.parameters({"command": "merge", **how})
+            facts = merge(options.base, members, options.out, **how)
         else:
             delta = options.delta or downloaded(options.download.parent)
             run.input("delta", options.download or delta)

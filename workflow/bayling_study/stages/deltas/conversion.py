@@ -72,7 +72,7 @@ def make_delta(base: Path, target: Path, out: Path, kind: str = "fp16") -> dict[
             "largest_error": max(row["largest"] for row in tensors.values()),
         }
         write_json(folder / MANIFEST, {"format": 1, "dtype": kind, "tensors": tensors})
-        _write_card(folder, base.name, facts)
+        write_card(folder, CARD.format(base=base.name, exact=_exactness(facts)))
     return facts
 
 
@@ -119,14 +119,14 @@ def apply_delta(base: Path, delta: Path, out: Path) -> dict[str, float]:
     return {"tensors": float(len(entries)), "verified": float(len(exact))}
 
 
-def _write_card(folder: Path, base: str, facts: dict[str, float]) -> None:
+def _exactness(facts: dict[str, float]) -> str:
+    share, most = facts["inexact"] / facts["elements"], facts["largest_error"]
+    rounded = f"rounds {share:.2%} of the weights, by {most:.2g} at most"
+    return f"The way back {rounded if share else 'is exact'}."
+
+
+def write_card(folder: Path, notice: str) -> None:
     """Puts a notice before the tuned model's card, whose header with the licence stays first."""
-    exact = "The way back is exact."
-    if facts["inexact"]:
-        share = facts["inexact"] / facts["elements"]
-        exact = f"The way back rounds {share:.2%} of the weights, by {facts['largest_error']:.2g} "
-        exact += "at most."
-    notice = CARD.format(base=base, exact=exact)
     notice = f"> {WARNING}\n\n{notice}" if rehearsed_at(folder) else notice
     card = folder / "README.md"
     text = card.read_text(encoding="utf-8") if card.exists() else ""

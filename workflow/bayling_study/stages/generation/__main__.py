@@ -21,6 +21,7 @@ COMMAND_LINE = cli.command(
     system=cli.SYSTEM,
     checkpoint=cli.path("folder of the model to run", required=False),
     download=cli.path("download of a published system's source", required=False),
+    members=cli.path("folder with the outputs of a routed system's members", required=False),
     prompts=cli.PROMPTS,
     suites=cli.SUITES | {"nargs": "*"},
     work=cli.path("folder of the journals"),

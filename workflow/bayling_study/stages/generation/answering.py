@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bayling_study.config import StudyConfig
-from bayling_study.config.systems import Answering, Int8System
+from bayling_study.config.systems import Answering
 from bayling_study.core import languages
 from bayling_study.core.errors import StudyError
 from bayling_study.core.records import Prompt
@@ -26,12 +26,9 @@ class Answerer:
 
     @classmethod
     def of(cls, config: StudyConfig, name: str) -> "Answerer":
-        """Returns that of a system; an 8-bit export has its base's, unless it states its own."""
-        system = config.systems[name]
-        own = getattr(system, "answering", None)
-        if own is None and isinstance(system, Int8System):
-            return cls.of(config, system.base)
-        return cls(own)
+        """Returns that of a system, or else of the one that it is asked as."""
+        own = (getattr(config.systems[one], "answering", None) for one in config.asked_as(name))
+        return cls(next(filter(None, own), None))
 
     @property
     def details(self) -> dict[str, Any]:

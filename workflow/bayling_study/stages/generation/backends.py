@@ -1,21 +1,24 @@
-"""Where a system's answers come from: a checkpoint, a server, or a release."""
+"""Where a system's answers come from: a checkpoint, a server, a release, or other systems."""
 
 from argparse import Namespace
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from bayling_study.config import StudyConfig
+from bayling_study.config.combined import RoutedSystem
 from bayling_study.config.suites import Suite
 from bayling_study.config.systems import EndpointSystem, PublishedSystem
 from bayling_study.core.errors import StudyError
-from bayling_study.core.files import sha256_path
+from bayling_study.core.files import read_json, sha256_path
+from bayling_study.core.records import check_owner, read_hypotheses
 from bayling_study.shared.sources.fetched import files_root
 from bayling_study.shared.tracking.record import RunRecord
 from bayling_study.stages.generation.answering import Answerer
 from bayling_study.stages.generation.meter import Meter
-from bayling_study.stages.generation.outputs import PromptSet, SuiteAnswers, System
+from bayling_study.stages.generation.outputs import SYSTEM_FILE, PromptSet, SuiteAnswers, System
 from bayling_study.stages.generation.published import convert
 from bayling_study.stages.generation.turns import decoding_of
 
@@ -43,6 +46,8 @@ def answer(job: GenerationJob) -> Answered:
     section = job.config.systems[job.name]
     if isinstance(section, PublishedSystem):
         return _convert(job, section)
+    if isinstance(section, RoutedSystem):
+        return _pass_on(job, section)
     return _ask(job, section) if isinstance(section, EndpointSystem) else _run(job)
 
 
@@ -55,6 +60,30 @@ def _convert(job: GenerationJob, section: PublishedSystem) -> Answered:
     job.run.parameters(system.details)
     job.run.input("release", job.options.download / "manifest.json")
     return system, job.suites(partial(convert, section, root)), Meter()
+
+
+def _pass_on(job: GenerationJob, section: RoutedSystem) -> Answered:
+    """The backend ``members``: answers of other systems, as they stand."""
+    if job.options.members is None:
+        raise StudyError(f"{job.name} passes answers on", fix="--members DIR")
+    folders, hashes = {name: job.options.members / name for name in section.members}, {}
+    for name, folder in folders.items():
+        check_owner(folder, name)
+        hashes[name] = read_json(folder / SYSTEM_FILE)["sha256"]
+        job.run.input(f"members/{name}", folder)
+    details = {**section.model_dump(mode="json"), "members": hashes}
+    job.run.parameters(details)
+
+    def passed(_: Suite, prompts: PromptSet) -> SuiteAnswers:
+        spoken = [[p.languages.get(k, "") for k in ("source", "target")] for p in prompts.prompts]
+        directions = ["-".join(both) if all(both) else "" for both in spoken]
+        asked = [section.member(direction, prompts.suite) for direction in directions]
+        files = {name: folders[name] / f"{prompts.suite}.jsonl" for name in asked}
+        rows = {name: read_hypotheses(file, prompts.prompts) for name, file in files.items()}
+        own = [rows[name][place] for place, name in enumerate(asked)]
+        return SuiteAnswers(prompts, own, {"members": dict(Counter(asked))})
+
+    return System(job.name, section.kind, "members", details), job.suites(passed), Meter()
 
 
 def _ask(job: GenerationJob, section: EndpointSystem) -> Answered:

@@ -9,7 +9,7 @@
 - ``items``: suite to the items that have hypotheses, the only ones that a scorer reads;
 - ``absent``: ``{suite, item, reason}`` of every configured item without hypotheses;
 - ``suites``: suite to decoding, clean-up, numbers and file hashes; ``provenance`` is the hash of
-  the system and of all that decides a suite's answers, which every hypothesis carries too.
+  the system and of all that decides a suite's answers; every hypothesis has it, or its member's.
 """
 
 from collections.abc import Iterable
@@ -117,7 +117,8 @@ def _write_suite(folder: Path, name: str, suite: SuiteAnswers, system: System) -
     """Writes and reads back one suite's hypotheses; returns its entry in ``system.json``."""
     path = folder / f"{name}.jsonl"
     provenance = sha256_json([system.sha256, suite.prompts.sha256, suite.details])[:HASH_DIGITS]
-    write_hypotheses(path, (replace(row, provenance=provenance) for row in suite.hypotheses))
+    own = (replace(row, provenance=row.provenance or provenance) for row in suite.hypotheses)
+    write_hypotheses(path, own)
     answered = set(items_of(suite))
     read_hypotheses(path, [prompt for prompt in suite.prompts.prompts if prompt.item in answered])
     return {

@@ -224,7 +224,8 @@ def _cost_row(study: Study, name: str) -> list[Cell]:
     systems = study.config.systems
     parts = trainings(systems, name)
     mixtures = {system.mixture for p in parts if isinstance(system := systems[p], TunedSystem)}
-    names = dict(zip(STAGES, (mixtures, set(parts), {name}), strict=True))
+    answering = {name, *getattr(systems[name], "members", ())}
+    names = dict(zip(STAGES, (mixtures, set(parts), answering), strict=True))
     jobs = {stage: [r for r in study.records if r["stage"] == stage and r["name"] in own]
             for stage, own in names.items()}  # fmt: skip
     totals = [sum(found) if (found := [job["metrics"][key] for job in jobs["tuning"]
