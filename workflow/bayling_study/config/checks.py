@@ -167,10 +167,10 @@ def _check_asked(config: StudyConfig, name: str, key: str) -> None:
     if mixture.shares.get("self-distillation") and mixture.translator is None:
         what = "self-distillation asks and answers in two languages"
         raise StudyError(what, where=f"{key}.translator", fix="translator: SYSTEM")
-    plain = any(d.startswith("en-") and "*" not in d for d in mixture.directions)
-    if mixture.shares.get("self-distillation") and not plain:
-        what = "self-distillation needs a language that English answers are carried over to"
-        raise StudyError(what, where=f"{key}.directions", fix="directions: {en-zh: 1}")
+    for recipe in ("self-distillation", "entity-switch"):
+        if mixture.shares.get(recipe) and not mixture.from_english:
+            what = f"{recipe} needs a language that English text is carried over to"
+            raise StudyError(what, where=f"{key}.directions", fix="directions: {en-zh: 1}")
 
 
 def mixtures_behind(config: StudyConfig, system: str) -> set[str]:

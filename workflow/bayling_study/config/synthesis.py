@@ -41,6 +41,13 @@ class CodeSwitch(Section):
     stage)."""
 
 
+class EntitySwitch(Section):
+    """How the recipes ``entity-restore`` and ``entity-switch`` write names of another language."""
+
+    tags: bool = False
+    """Whether a name stands between tags of its language, ``<de>Frankreich</de>`` (EntityCS)."""
+
+
 class Mixture(Section):
     """One training set: how many conversations of which recipe and direction.
 
@@ -64,7 +71,9 @@ class Mixture(Section):
     ``interactive`` (several turns), ``general`` (upstream conversations as they are),
     ``pivot-draft`` (a translation after its draft in English; for directions without it), ``plug``
     (a task is interpreted in English, answered there, then in the target language),
-    ``code-switch`` (a sentence with words in another language is restored), ``cross-lingual`` (a
+    ``code-switch`` (a sentence with words in another language is restored), ``entity-restore``
+    (with names of places in another language), ``entity-switch`` (upstream conversations whose
+    user names places in a language that ``directions`` leads to from English), ``cross-lingual`` (a
     task on a text, answered in another language), ``facts`` (a country's capital, asked in one
     language and answered in another), ``paraphrase`` and ``style`` (written by the ``teacher``),
     ``self-distillation`` (SDRRL: its own answers). Each module of ``synthesis/recipes`` is one."""
@@ -95,6 +104,8 @@ class Mixture(Section):
     """Number of user turns of an interactive conversation, at least 1, to its weight."""
     code_switch: CodeSwitch = CodeSwitch()
     """Options of the recipe ``code-switch``."""
+    entity_switch: EntitySwitch = EntitySwitch()
+    """Options of the recipes ``entity-restore`` and ``entity-switch``."""
     max_turns: int | None = Field(default=None, ge=1)
     """Largest number of user turns of any conversation; interactive ones are made with fewer,
     upstream ones are cut. None sets no limit."""
@@ -120,6 +131,12 @@ class Mixture(Section):
     def asked(self) -> list[str]:
         """The systems that write or translate for it, each once."""
         return list(filter(None, dict.fromkeys((self.teacher, self.translator))))
+
+    @property
+    def from_english(self) -> dict[str, float]:
+        """The languages of its directions from English that no pattern stands for, with shares."""
+        shares = self.directions.items()
+        return {d[3:]: n for d, n in shares if d.startswith("en-") and "*" not in d and n}
 
 
 class SynthesisSection(Section):

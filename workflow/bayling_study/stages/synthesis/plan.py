@@ -46,8 +46,9 @@ class BlockPlan:
         self._pending = self._aligned([p for p in portions if p.direction], seed)
         free = {p.recipe: p.count for p in portions if not p.direction and p.count}
         self._upstream = upstream.blocks(conversations, mixture, seed) if free else []
-        self._own = {name: count for name, count in free.items() if recipe_named(name).taught}
-        for recipe, count in free.items() - self._own.items():
+        passes = {n: (recipe_named(n).sifts, recipe_named(n).taught) for n in free}
+        self._own = {n: free[n] for n in sorted(free, key=passes.__getitem__) if any(passes[n])}
+        for recipe, count in [item for item in free.items() if item[0] not in self._own]:
             made = upstream.quotas(self._upstream, count, mixture.general_languages)
             self._pending += self._taking(recipe, made)
 
@@ -130,12 +131,13 @@ class BlockPlan:
         ]
 
     def taught(self) -> Iterator[BlockJob]:
-        """Yields the jobs that a teacher answers, when the others are done: made one by one, those
-        of upstream conversations from what is left."""
+        """Yields the jobs that a teacher answers or that sift when the others are done: made one by
+        one, those of upstream conversations from what is left."""
         yield from self._taught
         for recipe, count in self._own.items():
             for language in (upstream.ANY, ENGLISH):
-                quotas = upstream.divided(self._upstream, language, count)
+                sifts = recipe_named(recipe).sifts
+                quotas = upstream.divided(self._upstream, language, count, sifts)
                 yield from self._taking(recipe, quotas)
 
     def _job(self, portions: list[Portion]) -> BlockJob:

@@ -27,9 +27,10 @@ class Workshop:
 
     The library has aligned training segments; all recipes share its draws, so that no segment is
     used twice before all were used once. ``general`` are upstream conversations in the order in
-    which they are taken; ``teachers`` are those that the mixture names, by their role, ``drawn``
-    the conversations begun that alternate in kind. In ``rejections`` a recipe counts what it
-    gives up, ``RECIPE: REASON``, in ``counted`` what it did to its drafts.
+    which they are taken, ``pending`` what one of them gave besides; ``teachers`` are those that the
+    mixture names, by their role, ``drawn`` the conversations begun that alternate in kind. In
+    ``rejections`` a recipe counts what it gives up, ``RECIPE: REASON``, in ``counted`` what it did
+    to its drafts.
     """
 
     mixture: Mixture
@@ -38,6 +39,7 @@ class Workshop:
     general: Iterator[Mapping[str, Any]]
     teachers: Mapping[str, EndpointTeacher] = field(default_factory=dict)
     drawn: int = 0
+    pending: list[Instruction] = field(default_factory=list)
     rejections: Rejections = field(default_factory=Rejections)
     counted: Counter[str] = field(default_factory=Counter)
 
@@ -52,13 +54,15 @@ class Recipe:
 
     One that is ``directed`` is made for each direction that it ``fits``, others get an empty one.
     One that is ``taught`` returns a question for the mixture's teacher; without one it is left out
-    and counted.
+    and counted. One that ``sifts`` passes over most upstream conversations and may make
+    several of one, so it is made last.
     """
 
     name: str
     make: Make
     directed: bool
     taught: bool
+    sifts: bool
     fits: Fits
 
 
@@ -67,7 +71,12 @@ RECIPES: dict[str, Recipe] = {}
 
 
 def recipe(
-    name: str, *, directed: bool = True, taught: bool = False, fits: Fits = lambda direction: True
+    name: str,
+    *,
+    directed: bool = True,
+    taught: bool = False,
+    sifts: bool = False,
+    fits: Fits = lambda direction: True,
 ) -> Callable[[Make], Make]:
     """Registers a function as a recipe; see ``Recipe`` for the arguments.
 
@@ -76,7 +85,7 @@ def recipe(
     """
 
     def register(make: Make) -> Make:
-        RECIPES[name] = Recipe(name, make, directed, taught, fits)
+        RECIPES[name] = Recipe(name, make, directed, taught, sifts, fits)
         return make
 
     return register

@@ -86,17 +86,21 @@ def quotas(made: list[UpstreamBlock], count: int, languages: Mapping[str, float]
     return result
 
 
-def divided(made: list[UpstreamBlock], language: str, count: int) -> dict[int, int]:
+def divided(
+    made: list[UpstreamBlock], language: str, count: int, sifts: bool = False
+) -> dict[int, int]:
     """Divides so many conversations over the blocks of a language that have some left.
 
-    No block gets more than it has; a count beyond all of them is cut.
+    No block gets more than it has, and a count beyond all of them is cut, unless it is of a recipe
+    that ``sifts``: one conversation may give it several.
     """
     room = {
         number: len(block.rows) - block.taken
         for number, block in enumerate(made)
         if block.language == language and block.taken < len(block.rows)
     }
-    return apportion(min(count, sum(room.values())), {n: float(size) for n, size in room.items()})
+    most = count if sifts else min(count, sum(room.values()))
+    return apportion(most, {n: float(size) for n, size in room.items()})
 
 
 class Conversations:

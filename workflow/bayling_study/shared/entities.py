@@ -1,0 +1,85 @@
+"""Places that English text names, countries, regions and capitals, and their names elsewhere.
+
+Names are CLDR's, through the installed package Babel. A name counts where it stands as CLDR writes
+it and as whole words: not in ``Jordanian``, in a hyphenated word or a web address, nor as a part of
+a longer name (``United States Constitution``, ``West Germany``); the possessive ``France's`` does.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from functools import cache
+
+from bayling_study.core import languages
+from bayling_study.shared.capitals import LATIN
+from bayling_study.shared.capitals import names as capitals
+
+ENGLISH = "en"
+AMBIGUOUS = {"Caribbean", "Chad", "Georgia", "Jersey", "Jordan", "Lima", "Santiago", "Sofia"}
+"""Names that are as often a person, a state, an adjective or a thing; nothing here can tell."""
+LONGER = {*("New", "Old", "North", "South", "East", "West", "Central", "Greater"),
+          *("Saint", "San", "Mr", "Mrs", "Ms", "Dr")}  # fmt: skip
+"""First words of a sentence that make a longer name of the name behind them."""
+BEFORE, AFTER = re.compile(r"(\w+) $"), re.compile(r" (?!I\b)(\w)")
+
+
+@cache
+def names(language: str) -> dict[str, str]:
+    """Returns English names and what a language calls them, each one only once, so that either
+    gives the other (``StudyError`` if CLDR does not know the language)."""
+    latin = languages.script(language) == "Latn"
+    regions, cities = languages.locale(language).territories, capitals(language)
+    english = languages.locale(ENGLISH).territories.items()
+    pairs = {(str(name), str(regions[code])) for code, name in english if code in regions}
+    pairs |= {(name, cities[code][1]) for code, (_, name) in capitals(ENGLISH).items()
+              if code in cities}  # fmt: skip
+    kept = [p for p in pairs if p[0][0].isupper() and (latin or not LATIN.search(p[1]))]
+    one, other = (Counter(side) for side in zip(*kept, strict=True))
+    return {a: b for a, b in sorted(kept) if a not in AMBIGUOUS and one[a] == other[b] == 1}
+
+
+@cache
+def _pattern() -> re.Pattern[str]:
+    longest_first = sorted(names(ENGLISH), key=len, reverse=True)
+    name = "|".join(map(re.escape, longest_first))
+    return re.compile(rf"(?<![\w./@-])(?:{name})(?![\w/@-]|\.\w)")
+
+
+def _is_whole(match: re.Match[str]) -> bool:
+    """Tells whether no capital word beside a name belongs to it; one that only begins its sentence
+    does not."""
+    text = match.string
+    before, after = BEFORE.search(text, 0, match.start()), AFTER.match(text, match.end())
+    if after and after[1].isupper():
+        return False
+    begins = before and text[: before.start()].rstrip(" \"'“‘(")[-1:] in ("", *".!?:\n")
+    return not before or not before[1][0].isupper() or bool(begins and before[1] not in LONGER)
+
+
+def fitting(texts: Iterable[str], candidates: Iterable[str]) -> list[str]:
+    """Returns the languages that have all names of some texts, as EntityCS demands, and call one of
+    the places differently."""
+    found = {m[0] for text in texts for m in _pattern().finditer(text) if _is_whole(m)}
+    whole = [code for code in candidates if found <= names(code).keys()]
+    return [code for code in whole if any(_differ(n, names(code)[n]) for n in found)]
+
+
+def _differ(one: str, other: str) -> bool:
+    return one.casefold() != other.casefold()
+
+
+def switched(text: str, language: str, tags: bool) -> tuple[str, int, int]:
+    """Returns a text with its names in a language that has them all (``fitting``), not inflected,
+    between ``<de>`` and ``</de>`` if they are to have tags; and how many names it has, and how many
+    differ: one that is equal in both languages stays as it is."""
+    form = f"<{language}>{{}}</{language}>" if tags else "{}"
+    counts: Counter[bool] = Counter()
+
+    def other(match: re.Match[str]) -> str:
+        if not _is_whole(match):
+            return match[0]
+        new = names(language)[match[0]]
+        counts[_differ(match[0], new)] += 1
+        return form.format(new) if _differ(match[0], new) else match[0]
+
+    return _pattern().sub(other, text), counts.total(), counts[True]
