@@ -278,6 +278,8 @@ def _check_suite(suite: Suite, config: StudyConfig, key: str) -> None:
         _check_directions(suite.directions, _languages(config), f"{key}.directions")
     if isinstance(suite, TranslationSuite | Wmt22Suite):
         _check_zero_shot(suite, config, f"{key}.zero_shot")
+    if isinstance(suite, TranslationSuite):
+        _check_sources(suite, config, key)
     if isinstance(suite, FileSuite):
         if suite.files.startswith("/") or ".." in suite.files.split("/"):
             what = f"{suite.files!r} leaves the source"
@@ -299,6 +301,19 @@ def _check_suite(suite: Suite, config: StudyConfig, key: str) -> None:
         conditions.distinct(getattr(suite, field), f"{key}.{field}")
     for field in ("directions", "tasks", "opponents", "parts", "languages"):
         conditions.distinct(getattr(suite, field, ()), f"{key}.{field}")
+
+
+def _check_sources(suite: TranslationSuite, config: StudyConfig, key: str) -> None:
+    """Checks which segments a suite asks, and in which language their sources are mixed."""
+    if (other := suite.same_segments_as) is not None:
+        alike = {name: suite.segments for name, found in config.suites.items()
+                 if isinstance(found, TranslationSuite) and found.segments == suite.segments
+                 and found.same_segments_as is None}  # fmt: skip
+        what = f"suite of kind translation with {suite.segments} segments of its own"
+        require(what, other, alike, f"{key}.same_segments_as")
+    if (switched := suite.source_text.switched) and switched.language:
+        mixed = {f"{name.split('-')[0]}-{switched.language}" for name in suite.directions}
+        _check_directions(mixed, _languages(config), f"{key}.source_text.switched.language")
 
 
 def _check_judged(suite: JudgedSuite, config: StudyConfig, key: str) -> None:

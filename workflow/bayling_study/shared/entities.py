@@ -26,7 +26,8 @@ BEFORE, AFTER = re.compile(r"(\w+) $"), re.compile(r" (?!I\b)(\w)")
 @cache
 def names(language: str) -> dict[str, str]:
     """Returns English names and what a language calls them, each one only once, so that either
-    gives the other (``StudyError`` if CLDR does not know the language)."""
+    gives the other, and as in English if they differ in letter case alone (``StudyError`` if CLDR
+    does not know the language)."""
     latin = languages.script(language) == "Latn"
     regions, cities = languages.locale(language).territories, capitals(language)
     english = languages.locale(ENGLISH).territories.items()
@@ -35,7 +36,8 @@ def names(language: str) -> dict[str, str]:
               if code in cities}  # fmt: skip
     kept = [p for p in pairs if p[0][0].isupper() and (latin or not LATIN.search(p[1]))]
     one, other = (Counter(side) for side in zip(*kept, strict=True))
-    return {a: b for a, b in sorted(kept) if a not in AMBIGUOUS and one[a] == other[b] == 1}
+    unique = [p for p in sorted(kept) if p[0] not in AMBIGUOUS and one[p[0]] == other[p[1]] == 1]
+    return {a: a if a.casefold() == b.casefold() else b for a, b in unique}
 
 
 @cache
@@ -61,11 +63,7 @@ def fitting(texts: Iterable[str], candidates: Iterable[str]) -> list[str]:
     the places differently."""
     found = {m[0] for text in texts for m in _pattern().finditer(text) if _is_whole(m)}
     whole = [code for code in candidates if found <= names(code).keys()]
-    return [code for code in whole if any(_differ(n, names(code)[n]) for n in found)]
-
-
-def _differ(one: str, other: str) -> bool:
-    return one.casefold() != other.casefold()
+    return [code for code in whole if any(names(code)[n] != n for n in found)]
 
 
 def switched(text: str, language: str, tags: bool) -> tuple[str, int, int]:
@@ -79,7 +77,7 @@ def switched(text: str, language: str, tags: bool) -> tuple[str, int, int]:
         if not _is_whole(match):
             return match[0]
         new = names(language)[match[0]]
-        counts[_differ(match[0], new)] += 1
-        return form.format(new) if _differ(match[0], new) else match[0]
+        counts[new != match[0]] += 1
+        return form.format(new) if new != match[0] else new
 
     return _pattern().sub(other, text), counts.total(), counts[True]

@@ -14,6 +14,8 @@ from bayling_study.stages.synthesis.registry import recipe_named
 from bayling_study.stages.synthesis.shortage import Shortage, Want
 
 ENGLISH = "en"
+GENERAL = "general"
+"""The recipe that takes upstream conversations as they come."""
 EXPLORED = 512
 """Segments of each direction in which demands look for material, at least."""
 EXPLORED_EACH = 1.5
@@ -46,11 +48,10 @@ class BlockPlan:
         self._pending = self._aligned([p for p in portions if p.direction], seed)
         free = {p.recipe: p.count for p in portions if not p.direction and p.count}
         self._upstream = upstream.blocks(conversations, mixture, seed) if free else []
-        passes = {n: (recipe_named(n).sifts, recipe_named(n).taught) for n in free}
-        self._own = {n: free[n] for n in sorted(free, key=passes.__getitem__) if any(passes[n])}
-        for recipe, count in [item for item in free.items() if item[0] not in self._own]:
+        if count := free.pop(GENERAL, 0):
             made = upstream.quotas(self._upstream, count, mixture.general_languages)
-            self._pending += self._taking(recipe, made)
+            self._pending += self._taking(GENERAL, made)
+        self._own = sorted(free.items(), key=lambda part: not recipe_named(part[0]).taught)
 
     def _portions(self) -> list[Portion]:
         """Returns what is wanted of each recipe and direction; the numbers add up exactly."""
@@ -131,13 +132,12 @@ class BlockPlan:
         ]
 
     def taught(self) -> Iterator[BlockJob]:
-        """Yields the jobs that a teacher answers or that sift when the others are done: made one by
-        one, those of upstream conversations from what is left."""
+        """Yields the jobs that a teacher answers, then those that choose among the upstream
+        conversations that ``general`` has left, one after the other."""
         yield from self._taught
-        for recipe, count in self._own.items():
+        for recipe, count in self._own:
             for language in (upstream.ANY, ENGLISH):
-                sifts = recipe_named(recipe).sifts
-                quotas = upstream.divided(self._upstream, language, count, sifts)
+                quotas = upstream.divided(self._upstream, language, count)
                 yield from self._taking(recipe, quotas)
 
     def _job(self, portions: list[Portion]) -> BlockJob:

@@ -54,15 +54,13 @@ class Recipe:
 
     One that is ``directed`` is made for each direction that it ``fits``, others get an empty one.
     One that is ``taught`` returns a question for the mixture's teacher; without one it is left out
-    and counted. One that ``sifts`` passes over most upstream conversations and may make
-    several of one, so it is made last.
+    and counted.
     """
 
     name: str
     make: Make
     directed: bool
     taught: bool
-    sifts: bool
     fits: Fits
 
 
@@ -71,12 +69,7 @@ RECIPES: dict[str, Recipe] = {}
 
 
 def recipe(
-    name: str,
-    *,
-    directed: bool = True,
-    taught: bool = False,
-    sifts: bool = False,
-    fits: Fits = lambda direction: True,
+    name: str, *, directed: bool = True, taught: bool = False, fits: Fits = lambda direction: True
 ) -> Callable[[Make], Make]:
     """Registers a function as a recipe; see ``Recipe`` for the arguments.
 
@@ -85,7 +78,7 @@ def recipe(
     """
 
     def register(make: Make) -> Make:
-        RECIPES[name] = Recipe(name, make, directed, taught, sifts, fits)
+        RECIPES[name] = Recipe(name, make, directed, taught, fits)
         return make
 
     return register

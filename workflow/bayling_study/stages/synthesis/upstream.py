@@ -86,21 +86,17 @@ def quotas(made: list[UpstreamBlock], count: int, languages: Mapping[str, float]
     return result
 
 
-def divided(
-    made: list[UpstreamBlock], language: str, count: int, sifts: bool = False
-) -> dict[int, int]:
+def divided(made: list[UpstreamBlock], language: str, count: int) -> dict[int, int]:
     """Divides so many conversations over the blocks of a language that have some left.
 
-    No block gets more than it has, and a count beyond all of them is cut, unless it is of a recipe
-    that ``sifts``: one conversation may give it several.
+    In proportion to what each has; one that is asked for more runs out, which is counted.
     """
     room = {
         number: len(block.rows) - block.taken
         for number, block in enumerate(made)
         if block.language == language and block.taken < len(block.rows)
     }
-    most = count if sifts else min(count, sum(room.values()))
-    return apportion(most, {n: float(size) for n, size in room.items()})
+    return apportion(count, {n: float(size) for n, size in room.items()})
 
 
 class Conversations:

@@ -37,7 +37,7 @@ def entity_restore(workshop: Workshop, direction: str, rng: Random) -> Instructi
     return instruction_of("entity-restore", direction, language, [step])
 
 
-@recipe("entity-switch", directed=False, sifts=True)
+@recipe("entity-switch", directed=False)
 def entity_switch(workshop: Workshop, direction: str, rng: Random) -> Instruction | None:
     """An upstream conversation whose user names places, in each language that has them all; nothing
     when all conversations are taken. Those without such names are counted."""
