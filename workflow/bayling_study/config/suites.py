@@ -24,8 +24,7 @@ class Decoding(Section):
 
 
 class SwitchedText(Section):
-    """Words of a test source that are exchanged for another language's, as bilingual people mix
-    them: what the recipe ``code-switch`` restores in training."""
+    """Words of a test source that are exchanged as the recipe ``code-switch`` does in training."""
 
     rate: Share
     """Share of the words to exchange, at most; the report says what was reached. 0 leaves all."""

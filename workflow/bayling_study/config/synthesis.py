@@ -41,13 +41,6 @@ class CodeSwitch(Section):
     stage)."""
 
 
-class EntitySwitch(Section):
-    """How the recipes ``entity-restore`` and ``entity-switch`` write names of another language."""
-
-    tags: bool = False
-    """Whether a name stands between tags of its language, ``<de>Frankreich</de>`` (EntityCS)."""
-
-
 class Mixture(Section):
     """One training set: how many conversations of which recipe and direction.
 
@@ -104,8 +97,9 @@ class Mixture(Section):
     """Number of user turns of an interactive conversation, at least 1, to its weight."""
     code_switch: CodeSwitch = CodeSwitch()
     """Options of the recipe ``code-switch``."""
-    entity_switch: EntitySwitch = EntitySwitch()
-    """Options of the recipes ``entity-restore`` and ``entity-switch``."""
+    entity_tags: bool = False
+    """Whether the recipes ``entity-restore`` and ``entity-switch`` put names between tags of their
+    language, as EntityCS does: ``<de>Frankreich</de>``."""
     max_turns: int | None = Field(default=None, ge=1)
     """Largest number of user turns of any conversation; interactive ones are made with fewer,
     upstream ones are cut. None sets no limit."""
@@ -135,8 +129,8 @@ class Mixture(Section):
     @property
     def from_english(self) -> dict[str, float]:
         """The languages of its directions from English that no pattern stands for, with shares."""
-        shares = self.directions.items()
-        return {d[3:]: n for d, n in shares if d.startswith("en-") and "*" not in d and n}
+        named = (item for item in self.directions.items() if item[1])
+        return {d[3:]: share for d, share in named if d[:3] == "en-" and d[3:] != "*"}
 
 
 class SynthesisSection(Section):

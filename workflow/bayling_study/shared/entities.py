@@ -17,23 +17,20 @@ from bayling_study.shared.capitals import names as capitals
 ENGLISH = "en"
 AMBIGUOUS = {"Caribbean", "Chad", "Georgia", "Jersey", "Jordan", "Lima", "Santiago", "Sofia"}
 """Names that are as often a person, a state, an adjective or a thing; nothing here can tell."""
-LONGER = {*("New", "Old", "North", "South", "East", "West", "Central", "Greater"),
-          *("Saint", "San", "Mr", "Mrs", "Ms", "Dr")}  # fmt: skip
+LONGER = {"New", "North", "South", "East", "West", "Central", "Greater", "San", "Mr", "Mrs", "Dr"}
 """First words of a sentence that make a longer name of the name behind them."""
 BEFORE, AFTER = re.compile(r"(\w+) $"), re.compile(r" (?!I\b)(\w)")
 
 
 @cache
 def names(language: str) -> dict[str, str]:
-    """Returns English names and what a language calls them, each one only once, so that either
-    gives the other, and as in English if they differ in letter case alone (``StudyError`` if CLDR
-    does not know the language)."""
+    """Returns English names and a language's, one for one, as in English where letter case alone
+    differs (``StudyError`` if CLDR does not know the language)."""
     latin = languages.script(language) == "Latn"
     regions, cities = languages.locale(language).territories, capitals(language)
     english = languages.locale(ENGLISH).territories.items()
     pairs = {(str(name), str(regions[code])) for code, name in english if code in regions}
-    pairs |= {(name, cities[code][1]) for code, (_, name) in capitals(ENGLISH).items()
-              if code in cities}  # fmt: skip
+    pairs |= {(n, cities[code][1]) for code, (_, n) in capitals(ENGLISH).items() if code in cities}
     kept = [p for p in pairs if p[0][0].isupper() and (latin or not LATIN.search(p[1]))]
     one, other = (Counter(side) for side in zip(*kept, strict=True))
     unique = [p for p in sorted(kept) if p[0] not in AMBIGUOUS and one[p[0]] == other[p[1]] == 1]
@@ -48,8 +45,7 @@ def _pattern() -> re.Pattern[str]:
 
 
 def _is_whole(match: re.Match[str]) -> bool:
-    """Tells whether no capital word beside a name belongs to it; one that only begins its sentence
-    does not."""
+    """Tells whether no capital word beside a name, its sentence's first apart, belongs to it."""
     text = match.string
     before, after = BEFORE.search(text, 0, match.start()), AFTER.match(text, match.end())
     if after and after[1].isupper():
@@ -59,8 +55,7 @@ def _is_whole(match: re.Match[str]) -> bool:
 
 
 def fitting(texts: Iterable[str], candidates: Iterable[str]) -> list[str]:
-    """Returns the languages that have all names of some texts, as EntityCS demands, and call one of
-    the places differently."""
+    """Returns the languages that have all names of some texts (EntityCS), one of them their own."""
     found = {m[0] for text in texts for m in _pattern().finditer(text) if _is_whole(m)}
     whole = [code for code in candidates if found <= names(code).keys()]
     return [code for code in whole if any(names(code)[n] != n for n in found)]

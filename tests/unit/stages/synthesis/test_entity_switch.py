@@ -109,7 +109,7 @@ def turns(rows: pa.Table) -> list[list[str]]:
 
 
 def test_instructions_are_switched_and_answers_are_not(tmp_path: Path) -> None:
-    result, rows = made_of(tmp_path, {"entity-switch": 1.0}, entity_switch={"tags": True})
+    result, rows = made_of(tmp_path, {"entity-switch": 1.0}, entity_tags=True)
     assert len(rows) == 8  # four conversations in two languages: "And Italy?" is in all of them
     originals = {user: number for number, user in enumerate(SENTENCES)}
     seen = set()
@@ -133,7 +133,7 @@ def test_instructions_are_switched_and_answers_are_not(tmp_path: Path) -> None:
 
 def test_sentences_are_restored_to_english(tmp_path: Path) -> None:
     _, rows = made_of(
-        tmp_path, {"entity-restore": 1.0}, entity_switch={"tags": True},
+        tmp_path, {"entity-restore": 1.0}, entity_tags=True,
         instruction_languages={"en": 1.0},
     )  # fmt: skip
     assert len(rows) > 4

@@ -19,6 +19,7 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.records import grouped
 from bayling_study.shared.corpus_tables import PARALLEL_FILE, TERMS_FILE
 from bayling_study.shared.interactive.library import Library, Row
+from bayling_study.shared.interactive.types import DirectedPair
 
 BATCH_ROWS = 65_536
 
@@ -27,8 +28,7 @@ Rows = dict[int, dict[str, Any]]
 
 
 class HeldOut:
-    """The test side of the corpora, as far as some directions need it (``StudyError`` if it is
-    absent)."""
+    """What some directions need of the corpora's test side (``StudyError`` if there is none)."""
 
     def __init__(self, corpora: Path, directions: Iterable[str]) -> None:
         self.parallel, self._terms = corpora / PARALLEL_FILE, corpora / TERMS_FILE
@@ -38,19 +38,18 @@ class HeldOut:
         self._rows = grouped(rows, lambda row: str(row["lang_b"]))
 
     def library(self, direction: str, lexicon_rows: Iterable[Row] = ()) -> Library:
-        """Returns a direction's segments, the same for both directions of a pair, in the order of
-        their ids; its terms are those of ``lexicon_rows`` and of the corpora's lists."""
+        """Returns a library of a direction's segments, in the order of their ids, with the terms
+        that ``lexicon_rows`` teach and those of the corpora's lists."""
         codes = sorted(direction.split("-"), reverse=True)
         rows = [row for code in codes for row in self._rows.get(code, ())]
         return Library(rows, [direction], 0, lexicon_rows, term_lists=self._terms)
 
-    def segments(self, source: str, target: str) -> list[tuple[str, str, dict[str, str]]]:
-        """Returns id, document and texts of the segments that have both languages."""
-        first, second = sorted((source, target))
+    def segments(self, direction: str) -> list[DirectedPair]:
+        """Returns the segments that have both languages, as of the alphabetical direction, each
+        with the id of its first language's row."""
+        first, second = sorted(direction.split("-"))
         found = self.library(f"{first}-{second}").segments(f"{first}-{second}")
-        ids = (segment.id.removesuffix(f"+{second}") for segment in found)  # of the first's row
-        texts = ({first: s.source_text, second: s.target_text} for s in found)
-        return list(zip(ids, (segment.document for segment in found), texts, strict=True))
+        return [segment._replace(id=segment.id.removesuffix(f"+{second}")) for segment in found]
 
 
 def rows_of(path: Path, split: str, directions: Iterable[str]) -> list[dict[str, Any]]:

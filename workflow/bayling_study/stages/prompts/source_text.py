@@ -4,19 +4,15 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-from babel.core import get_global
-
 from bayling_study.config.suites import SourceText
 from bayling_study.core.languages import LOCALES
+from bayling_study.core.languages.flores import flores_languages
 from bayling_study.shared.interactive.lexicon import MAX_SEGMENTS, exchangeable, exchanged
 from bayling_study.shared.interactive.library import Library
 from bayling_study.stages.prompts.aligned import HeldOut, first_rows
 
-RULED = {*("ara", "bel", "bul", "deu", "ell", "eng", "fas", "kat", "kaz", "kir", "lav", "lit"),
-         *("mkd", "oss", "pus", "rus", "srp", "tur", "uig", "ukr", "yid")}  # fmt: skip
-"""Languages with rules of their own in the tables of uroman 1.3.1.1, by ISO 639-3."""
-LONG = {short: code for code, short in get_global("language_aliases").items() if code in RULED}
-"""Their codes by ISO 639-1, as CLDR has them."""
+CODES = {one.code: one.flores101[:3] for one in flores_languages()}
+"""Languages to their codes by ISO 639-3; for some of them uroman has rules of their own."""
 
 
 class SourceTexts:
@@ -62,4 +58,4 @@ def romanised(text: str, language: str) -> str:
     Of whole text alone: uroman turns the signs of byte-level pieces into letters.
     """
     code = LOCALES.get(language, language).partition("_")[0]
-    return str(_uroman().romanize_string(text, lcode=LONG.get(code)))
+    return str(_uroman().romanize_string(text, lcode=CODES.get(code)))

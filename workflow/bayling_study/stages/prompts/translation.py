@@ -28,7 +28,7 @@ def build(name: str, suite: TranslationSuite, context: PromptContext) -> list[Pr
     prompts: list[Prompt] = []
     for direction in suite.directions:
         source, target = direction.split("-")
-        found = held_out.segments(source, target)
+        found = held_out.segments(direction)
         if len(found) < suite.segments:
             what = f"{direction} has {len(found)} held-out segments, {suite.segments} are asked for"
             fix = f"remove {direction}, or add its languages to corpora.parallel"
@@ -40,14 +40,14 @@ def build(name: str, suite: TranslationSuite, context: PromptContext) -> list[Pr
         zero_shot = direction in suite.zero_shot
         averages = class_averages(source, target, suite.pivots)
         shared = {"zero_shot": zero_shot, "averages": [trained_average(not zero_shot), *averages]}
-        for number, (segment, document, texts) in enumerate(drawn):
+        for number, segment in enumerate(drawn):
+            texts = dict(zip((segment.source, segment.target), segment[-2:], strict=True))
             shown = sources.shown(held_out, direction, texts[source], texts[target])
-            meta = {"segment": segment, "document": document, **shared}
-            if shown != texts[source]:
-                meta["plain_text"] = texts[source]
-            pair_shown = shown, texts[target]
+            meta = {"segment": segment.id, "document": segment.document, **shared}
+            meta |= {"plain_text": texts[source]} if shown != texts[source] else {}
+            sides = shown, texts[target]
             place = f"{direction}/{number}"
-            prompts.append(segment_prompt(name, place, pair_shown, suite.prompt_language, meta))
+            prompts.append(segment_prompt(name, place, sides, suite.prompt_language, meta))
     return prompts
 
 

@@ -142,7 +142,7 @@ def _token_table(mixture: str, audit: Mapping[str, Any]) -> Table:
 
 
 def _folded(mixture: str, audit: Mapping[str, Any]) -> Iterator[Table]:
-    """Yields the counts of conversations, of what was exchanged in them, and of rejected rows."""
+    """Yields the counts of conversations, those wanted and made, and the rejected rows."""
     for group in GROUPS:
         if counts := audit.get(f"by_{group}"):
             name = group.replace("_", " ")
@@ -157,10 +157,6 @@ def _folded(mixture: str, audit: Mapping[str, Any]) -> Iterator[Table]:
         ]
         title = f"{mixture}: conversations wanted and made"
         yield Table(f"audit-{mixture}-wanted", title, ["part", "wanted", "made"], rows)
-    if switched := audit.get("switched"):
-        rows = [table_row(what, number(count)) for what, count in switched.items()]
-        title = f"{mixture}: exchanged for another language, in drafts"
-        yield Table(f"audit-{mixture}-switched", title, ["what", "count"], rows)
     rows = [
         table_row(stage, row["reason"], number(row["count"]))
         for stage, found in audit.get("rejected", {}).items()

@@ -14,8 +14,6 @@ from bayling_study.stages.synthesis.registry import recipe_named
 from bayling_study.stages.synthesis.shortage import Shortage, Want
 
 ENGLISH = "en"
-GENERAL = "general"
-"""The recipe that takes upstream conversations as they come."""
 EXPLORED = 512
 """Segments of each direction in which demands look for material, at least."""
 EXPLORED_EACH = 1.5
@@ -48,9 +46,9 @@ class BlockPlan:
         self._pending = self._aligned([p for p in portions if p.direction], seed)
         free = {p.recipe: p.count for p in portions if not p.direction and p.count}
         self._upstream = upstream.blocks(conversations, mixture, seed) if free else []
-        if count := free.pop(GENERAL, 0):
+        if count := free.pop("general", 0):  # which takes conversations as they come
             made = upstream.quotas(self._upstream, count, mixture.general_languages)
-            self._pending += self._taking(GENERAL, made)
+            self._pending += self._taking("general", made)
         self._own = sorted(free.items(), key=lambda part: not recipe_named(part[0]).taught)
 
     def _portions(self) -> list[Portion]:

@@ -27,10 +27,9 @@ class Workshop:
 
     The library has aligned training segments; all recipes share its draws, so that no segment is
     used twice before all were used once. ``general`` are upstream conversations in the order in
-    which they are taken, ``pending`` what one of them gave besides; ``teachers`` are those that the
-    mixture names, by their role, ``drawn`` the conversations begun that alternate in kind. In
-    ``rejections`` a recipe counts what it gives up, ``RECIPE: REASON``, in ``counted`` what it did
-    to its drafts.
+    which they are taken, ``pending`` what one gave besides; ``teachers`` are those that the mixture
+    names, by role, ``drawn`` the conversations begun that alternate in kind. In ``rejections`` a
+    recipe counts what it gives up, ``RECIPE: REASON``, in ``counted`` what it did to its drafts.
     """
 
     mixture: Mixture

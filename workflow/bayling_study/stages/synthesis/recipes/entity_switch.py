@@ -58,10 +58,10 @@ def _versions(workshop: Workshop, row: Mapping[str, Any], rng: Random) -> list[I
     chosen = entities.fitting(asked, workshop.mixture.from_english if is_english else ())
     result = []
     for code in rng.sample(chosen, min(MOST_LANGUAGES, len(chosen))):
-        messages = [dict(message) for message in row["messages"]]
-        for message in messages:
-            if message["role"] == "user":
-                message["content"] = _switched(workshop, message["content"], code)
+        mixed = iter([_switched(workshop, text, code) for text in asked])
+        messages = [
+            m | {"content": next(mixed)} if m["role"] == "user" else m for m in row["messages"]
+        ]
         found = sorted({*row["languages"], code})
         result.append(Instruction("entity-switch", row["source"], "", found, messages))
     return result
@@ -69,6 +69,6 @@ def _versions(workshop: Workshop, row: Mapping[str, Any], rng: Random) -> list[I
 
 def _switched(workshop: Workshop, text: str, language: str) -> str:
     """Returns a text with its names in a language, and counts them."""
-    mixed, found, new = entities.switched(text, language, workshop.mixture.entity_switch.tags)
+    mixed, found, new = entities.switched(text, language, workshop.mixture.entity_tags)
     workshop.counted.update({"names": found, "names exchanged": new})
     return mixed
