@@ -37,6 +37,8 @@ FILES = {
 
 ADDS = {
     "alma": {"download": 3, "prompts": 2, "generation_elsewhere": 7},
+    "altered-sources": {"prompts": 3},
+    "entities": {"synthesis": 1, "tuning": 1, "masks": 1, "scoring": 1},
     "alignment": {"tuning": 1, "masks": 1, "scoring": 1},
     "inference": {"download": 1, "prompts": 1, "harness": 3},
     "plug": {"synthesis": 1, "tuning": 1, "masks": 1, "scoring": 1},
