@@ -106,17 +106,6 @@ def _languages(config: StudyConfig) -> set[str]:
     return {code for corpus in parallel for code in (corpus.pivot, *corpus.languages)}
 
 
-def _check_directions(directions: Iterable[str], available: set[str], key: str) -> None:
-    """Checks directions that are made from the study's own parallel corpora."""
-    for direction in directions:
-        conditions.direction(direction, key)
-        for code in direction.split("-"):
-            if code not in available:
-                what = f"{direction} needs {code!r}, which no parallel corpus has"
-                fix = f"remove {direction}, or add {code} to a corpus of corpora.parallel"
-                raise StudyError(what, where=key, fix=fix)
-
-
 def _check_mixture(mixture: Mixture, available: set[str], key: str) -> None:
     recipes = names.recipes()
     for field in ("shares", "recipe_max_tokens"):
@@ -128,7 +117,7 @@ def _check_mixture(mixture: Mixture, available: set[str], key: str) -> None:
             require("recipe", recipe, recipes, f"{key}.{field}")
     conditions.sums_to_one(mixture.shares, f"{key}.shares")
     patterns = {*mixture.directions, *mixture.exclude}
-    _check_directions((p for p in patterns if "*" not in p), available, f"{key}.directions")
+    conditions.directions((p for p in patterns if "*" not in p), available, f"{key}.directions")
     if mixture.directions:
         conditions.sums_to_one(mixture.directions, f"{key}.directions")
     elif directed := [n for n, share in mixture.shares.items() if share and recipes[n]]:
@@ -275,7 +264,7 @@ def _check_base(config: StudyConfig, name: str, key: str, kinds: tuple[str, ...]
 
 def _check_suite(suite: Suite, config: StudyConfig, key: str) -> None:
     if isinstance(suite, TranslationSuite | InteractiveSuite):
-        _check_directions(suite.directions, _languages(config), f"{key}.directions")
+        conditions.directions(suite.directions, _languages(config), f"{key}.directions")
     if isinstance(suite, TranslationSuite | Wmt22Suite):
         _check_zero_shot(suite, config, f"{key}.zero_shot")
     if isinstance(suite, TranslationSuite):
@@ -312,7 +301,7 @@ def _check_sources(suite: TranslationSuite, config: StudyConfig, key: str) -> No
         require(what, named, alike, f"{key}.same_segments_as")
     if (switched := suite.source_text.switched) and switched.language:
         mixed = {f"{name.split('-')[0]}-{switched.language}" for name in suite.directions}
-        _check_directions(mixed, _languages(config), f"{key}.source_text.switched.language")
+        conditions.directions(mixed, _languages(config), f"{key}.source_text.switched.language")
 
 
 def _check_judged(suite: JudgedSuite, config: StudyConfig, key: str) -> None:
