@@ -294,13 +294,12 @@ def _check_suite(suite: Suite, config: StudyConfig, key: str) -> None:
 
 def _check_sources(suite: TranslationSuite, config: StudyConfig, key: str) -> None:
     """Checks which segments a suite asks, and in which language their sources are mixed."""
-    if (named := suite.same_segments_as) is not None:
+    if named := suite.same_segments_as:
         alike = [n for n, each in config.suites.items() if isinstance(each, TranslationSuite)
                  and (each.segments, each.same_segments_as) == (suite.segments, None)]  # fmt: skip
-        what = f"translation suite that draws {suite.segments} segments"
-        require(what, named, alike, f"{key}.same_segments_as")
+        require("translation suite of as many segments", named, alike, f"{key}.same_segments_as")
     if (switched := suite.source_text.switched) and switched.language:
-        mixed = {f"{name.split('-')[0]}-{switched.language}" for name in suite.directions}
+        mixed = [f"{name.split('-')[0]}-{switched.language}" for name in suite.directions]
         conditions.directions(mixed, _languages(config), f"{key}.source_text.switched.language")
 
 
