@@ -37,7 +37,7 @@ def comparison(root: Path, seeds: int) -> Path:
     values["tuning"] |= {"batch_tokens": length, "max_steps": 4, "epochs": "auto"}
     plain_suite = values["suites"]["translation"]
     values["suites"]["mixed"] = plain_suite | {
-        "directions": ["zh-en"], "zero_shot": [], "same_segments_as": "translation",
+        "directions": ["cs-en"], "same_segments_as": "translation",
         "source_text": {"switched": {"rate": 0.4}},
     }  # fmt: skip
     values["comparison"] = {
