@@ -46,6 +46,11 @@ def comparison(root: Path, seeds: int) -> Path:
     }
     length = values["tuning"]["max_length"]
     values["tuning"] |= {"batch_tokens": length, "max_steps": 4, "epochs": "auto"}
+    plain_suite = values["suites"]["translation"]
+    values["suites"]["mixed"] = plain_suite | {
+        "directions": ["cs-en"], "same_segments_as": "translation",
+        "source_text": {"switched": {"rate": 0.4}},
+    }  # fmt: skip
     values["comparison"] = {
         "reference": "translation", "methods": ["restored", "foundation", "agents"],
         "seeds": seeds,
@@ -103,6 +108,9 @@ def test_methods_are_trained_under_one_budget_and_compared(tmp_path: Path, seeds
 
     report = (study / "report" / "index.html").read_text()
     assert report.index('id="comparison"') < report.index('id="overview"')
+    [row] = (study / "report/tables/sources-mixed.tsv").read_text().splitlines()[1:]
+    exchanged, leak = (float(cell.removesuffix(" %")) for cell in row.split("\t")[2:])
+    assert exchanged > 0 and leak > 0
     rows = (study / "report/tables/comparison.tsv").read_text().splitlines()
     assert [row.split("\t")[0] for row in rows[1:]] == [
         "translation (its score)", "restored", "foundation", "agents",

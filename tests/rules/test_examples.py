@@ -38,6 +38,8 @@ FILES = {
 ADDS = {
     "answering": {"generation": 2, "scoring": 2, "foundation": 0},
     "alma": {"download": 3, "prompts": 2, "generation_elsewhere": 7},
+    "altered-sources": {"prompts": 3},
+    "entities": {"synthesis": 1, "tuning": 1, "masks": 1, "scoring": 1},
     "alignment": {"tuning": 1, "masks": 1, "scoring": 1},
     "inference": {"download": 1, "prompts": 1, "harness": 3},
     "instructions": {"download": 1, "prompts": 1},

@@ -110,17 +110,6 @@ def _languages(config: StudyConfig) -> set[str]:
     return {code for corpus in parallel for code in (corpus.pivot, *corpus.languages)}
 
 
-def _check_directions(directions: Iterable[str], available: set[str], key: str) -> None:
-    """Checks directions that are made from the study's own parallel corpora."""
-    for direction in directions:
-        conditions.direction(direction, key)
-        for code in direction.split("-"):
-            if code not in available:
-                what = f"{direction} needs {code!r}, which no parallel corpus has"
-                fix = f"remove {direction}, or add {code} to a corpus of corpora.parallel"
-                raise StudyError(what, where=key, fix=fix)
-
-
 def _check_mixture(mixture: Mixture, available: set[str], key: str) -> None:
     recipes = names.recipes()
     for field in ("shares", "recipe_max_tokens"):
@@ -132,7 +121,7 @@ def _check_mixture(mixture: Mixture, available: set[str], key: str) -> None:
             require("recipe", recipe, recipes, f"{key}.{field}")
     conditions.sums_to_one(mixture.shares, f"{key}.shares")
     patterns = {*mixture.directions, *mixture.exclude}
-    _check_directions((p for p in patterns if "*" not in p), available, f"{key}.directions")
+    conditions.directions((p for p in patterns if "*" not in p), available, f"{key}.directions")
     if mixture.directions:
         conditions.sums_to_one(mixture.directions, f"{key}.directions")
     elif directed := [n for n, share in mixture.shares.items() if share and recipes[n]]:
@@ -167,10 +156,10 @@ def _check_asked(config: StudyConfig, name: str, key: str) -> None:
     if mixture.shares.get("self-distillation") and mixture.translator is None:
         what = "self-distillation asks and answers in two languages"
         raise StudyError(what, where=f"{key}.translator", fix="translator: SYSTEM")
-    plain = any(d.startswith("en-") and "*" not in d for d in mixture.directions)
-    if mixture.shares.get("self-distillation") and not plain:
-        what = "self-distillation needs a language that English answers are carried over to"
-        raise StudyError(what, where=f"{key}.directions", fix="directions: {en-zh: 1}")
+    for recipe in ("self-distillation", "entity-switch"):
+        if mixture.shares.get(recipe) and not mixture.from_english:
+            what = f"{recipe} needs a language that English text is carried over to"
+            raise StudyError(what, where=f"{key}.directions", fix="directions: {en-zh: 1}")
 
 
 def mixtures_behind(config: StudyConfig, system: str) -> set[str]:
@@ -278,9 +267,11 @@ def _check_base(config: StudyConfig, name: str, key: str, kinds: tuple[str, ...]
 
 def _check_suite(suite: Suite, config: StudyConfig, key: str) -> None:
     if isinstance(suite, TranslationSuite | InteractiveSuite):
-        _check_directions(suite.directions, _languages(config), f"{key}.directions")
+        conditions.directions(suite.directions, _languages(config), f"{key}.directions")
     if isinstance(suite, TranslationSuite | Wmt22Suite):
         _check_zero_shot(suite, config, f"{key}.zero_shot")
+    if isinstance(suite, TranslationSuite):
+        _check_sources(suite, config, key)
     if isinstance(suite, FileSuite):
         if suite.files.startswith("/") or ".." in suite.files.split("/"):
             what = f"{suite.files!r} leaves the source"
@@ -302,6 +293,17 @@ def _check_suite(suite: Suite, config: StudyConfig, key: str) -> None:
         conditions.distinct(getattr(suite, field), f"{key}.{field}")
     for field in ("directions", "tasks", "opponents", "parts", "languages"):
         conditions.distinct(getattr(suite, field, ()), f"{key}.{field}")
+
+
+def _check_sources(suite: TranslationSuite, config: StudyConfig, key: str) -> None:
+    """Checks which segments a suite asks, and in which language their sources are mixed."""
+    if named := suite.same_segments_as:
+        alike = [n for n, each in config.suites.items() if isinstance(each, TranslationSuite)
+                 and (each.segments, each.same_segments_as) == (suite.segments, None)]  # fmt: skip
+        require("translation suite of as many segments", named, alike, f"{key}.same_segments_as")
+    if (switched := suite.source_text.switched) and switched.language:
+        mixed = [f"{name.split('-')[0]}-{switched.language}" for name in suite.directions]
+        conditions.directions(mixed, _languages(config), f"{key}.source_text.switched.language")
 
 
 def _check_judged(suite: JudgedSuite, config: StudyConfig, key: str) -> None:

@@ -60,3 +60,14 @@ def direction(name: str, key: str) -> None:
         language(code, f"{key}: {name}")
     if source == target:
         raise StudyError(f"{name} has the same language twice", where=key, fix="such as zh-en")
+
+
+def directions(names: Iterable[str], available: set[str], key: str) -> None:
+    """Checks directions that are made from the study's own parallel corpora."""
+    for name in names:
+        direction(name, key)
+        for code in name.split("-"):
+            if code not in available:
+                what = f"{name} needs {code!r}, which no parallel corpus has"
+                fix = f"remove {name}, or add {code} to a corpus of corpora.parallel"
+                raise StudyError(what, where=key, fix=fix)

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, StringConstraints
 
-from bayling_study.config.base import Direction, Name, Section
+from bayling_study.config.base import Direction, Name, Section, Share
 from bayling_study.config.judge_prompt import INSTRUCTION
 from bayling_study.config.multiple_choice import HarnessSuite, NliSuite, QuestionsSuite
 from bayling_study.config.names import WMT22_ZERO_SHOT
@@ -23,6 +23,25 @@ class Decoding(Section):
     """Limit of one answer; an answer that reaches it is reported as truncated."""
 
 
+class SwitchedText(Section):
+    """Words of a test source that are exchanged as the recipe ``code-switch`` does in training."""
+
+    rate: Share
+    """Share of the words to exchange, at most; the report says what was reached. 0 leaves all."""
+    language: Name | None = None
+    """A third language, which shows nothing of the reference; a source without a translation in it
+    stays as it is. None takes the target's words, and the report says how much they give away."""
+
+
+class SourceText(Section):
+    """How the sources of a test are shown; the references stay."""
+
+    switched: SwitchedText | None = None
+    """Exchange words; none leaves them."""
+    transliterated: bool = False
+    """Write the sources in Latin letters (uroman), exchanged words included."""
+
+
 class TranslationSuite(Section):
     """Held-out segments of the study's own parallel corpora, one prompt each."""
 
@@ -33,6 +52,10 @@ class TranslationSuite(Section):
     """Those of ``directions`` that no training conversation may have."""
     segments: int = Field(default=100, gt=0)
     """Test segments per direction, drawn with the study's seed."""
+    same_segments_as: Name | None = None
+    """Another suite of this kind and size, whose segments are asked instead of an own draw."""
+    source_text: SourceText = SourceText()
+    """Sources with exchanged words or in Latin letters, to see how systems bear them."""
     pivots: list[Name] = []
     """Languages for which averages are reported over all directions from and into them, by
     resource class and by script, as for ``flores``."""

@@ -62,7 +62,9 @@ class Mixture(Section):
     ``interactive`` (several turns), ``general`` (upstream conversations as they are),
     ``pivot-draft`` (a translation after its draft in English; for directions without it), ``plug``
     (a task is interpreted in English, answered there, then in the target language),
-    ``code-switch`` (a sentence with words in another language is restored), ``cross-lingual`` (a
+    ``code-switch`` (a sentence with words in another language is restored), ``entity-restore``
+    (with names of places in another language), ``entity-switch`` (upstream conversations whose
+    user names places in a language that ``directions`` leads to from English), ``cross-lingual`` (a
     task on a text, answered in another language), ``facts`` (a country's capital, asked in one
     language and answered in another), ``paraphrase`` and ``style`` (written by the ``teacher``),
     ``self-distillation`` (SDRRL: its own answers), ``self-instruct`` (the ``teacher`` writes new
@@ -96,6 +98,9 @@ class Mixture(Section):
     """Options of the recipe ``code-switch``."""
     self_instruct: SelfInstruct = SelfInstruct()
     """Options of the recipe ``self-instruct``."""
+    entity_tags: bool = False
+    """Whether the recipes ``entity-restore`` and ``entity-switch`` put names between tags of their
+    language, as EntityCS does: ``<de>Frankreich</de>``."""
     max_turns: int | None = Field(default=None, ge=1)
     """Largest number of user turns of any conversation; interactive ones are made with fewer,
     upstream ones are cut. None sets no limit."""
@@ -121,6 +126,12 @@ class Mixture(Section):
     def asked(self) -> list[str]:
         """The systems that write or translate for it, each once."""
         return list(filter(None, dict.fromkeys((self.teacher, self.translator))))
+
+    @property
+    def from_english(self) -> dict[str, float]:
+        """The languages of its directions from English that no pattern stands for, with shares."""
+        named = (item for item in self.directions.items() if item[1])
+        return {d[3:]: share for d, share in named if d[:3] == "en-" and d[3:] != "*"}
 
 
 class SynthesisSection(Section):

@@ -76,7 +76,7 @@ UNREAD: dict[str, tuple[str, ...]] = {
     "significance": (*_ASKING, "decoding", "chat_template"),
     "comet.segments": (
         *("decoding", "zero_shot", "segments", "limit", "pivots", "prompt_language"),
-        *("source", "files"),
+        *("source", "files", "same_segments_as", "source_text"),
     ),
     "report": _ASKING,
 }

@@ -16,11 +16,40 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from bayling_study.core.errors import StudyError
+from bayling_study.core.records import grouped
+from bayling_study.shared.corpus_tables import PARALLEL_FILE, TERMS_FILE
+from bayling_study.shared.interactive.library import Library, Row
+from bayling_study.shared.interactive.types import DirectedPair
 
 BATCH_ROWS = 65_536
 
 Rows = dict[int, dict[str, Any]]
 """Row number in the file to the row."""
+
+
+class HeldOut:
+    """What some directions need of the corpora's test side (``StudyError`` if there is none)."""
+
+    def __init__(self, corpora: Path, directions: Iterable[str]) -> None:
+        self.parallel, self._terms = corpora / PARALLEL_FILE, corpora / TERMS_FILE
+        if not self.parallel.exists():
+            raise StudyError("the corpora have no parallel text", where=self.parallel)
+        rows = sorted(rows_of(self.parallel, "test", directions), key=lambda row: str(row["id"]))
+        self._rows = grouped(rows, lambda row: str(row["lang_b"]))
+
+    def library(self, direction: str, lexicon_rows: Iterable[Row] = ()) -> Library:
+        """Returns a library of a direction's segments, in the order of their ids, with the terms
+        that ``lexicon_rows`` teach and those of the corpora's lists."""
+        codes = sorted(direction.split("-"), reverse=True)
+        rows = [row for code in codes for row in self._rows.get(code, ())]
+        return Library(rows, [direction], 0, lexicon_rows, term_lists=self._terms)
+
+    def segments(self, direction: str) -> list[DirectedPair]:
+        """Returns the segments that have both languages, as of the alphabetical direction, each
+        with the id of its first language's row."""
+        first, second = sorted(direction.split("-"))
+        found = self.library(f"{first}-{second}").segments(f"{first}-{second}")
+        return [segment._replace(id=segment.id.removesuffix(f"+{second}")) for segment in found]
 
 
 def rows_of(path: Path, split: str, directions: Iterable[str]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from bayling_study.core.text.forms import normalise, occurrences
 from bayling_study.core.text.scripts import ONE_UNSPACED, is_unspaced_character
-from bayling_study.core.text.words import words
+from bayling_study.core.text.words import is_quotable, words
 from bayling_study.shared.interactive.types import DirectedPair
 
 MIN_DOCUMENTS = 4
@@ -21,6 +21,10 @@ MIN_DICE = 0.7
 MIN_LETTERS = 3
 MAX_SEGMENTS = 40_000
 """Segments that are counted; more of them find no more common terms."""
+
+
+MOST_LETTERS = 0.5
+"""Largest share of a sentence's letters that is exchanged; the rest must show what it says."""
 
 
 class LexiconTerm(NamedTuple):
@@ -112,3 +116,27 @@ def written(text: str, fragment: str) -> str:
     """Returns a fragment in the letter case of the text, or as it is if the text folds it."""
     start = text.casefold().find(fragment)
     return text[start : start + len(fragment)] if start >= 0 else fragment
+
+
+def exchangeable(terms: Iterable[LexiconTerm]) -> list[tuple[str, str]]:
+    """Returns the terms of which both sides are words without quotation marks or other signs."""
+    return [(old, new) for old, new in terms if is_quotable(old) and is_quotable(new)]
+
+
+def exchanged(
+    text: str, pairs: Iterable[tuple[str, str]], rate: float, most: float = MOST_LETTERS
+) -> tuple[str, int]:
+    """Returns a text with parts of it exchanged (code-switching), and how many of its words.
+
+    ``pairs`` are parts, exchanged where they stand in it once, and what for, in the order of
+    preference; ``rate`` and ``most`` the largest shares of its words and of its letters.
+    """
+    mixed, switched = text, 0
+    letters, room = most * len(mixed), rate * len(words(mixed))
+    for old, new in pairs:
+        size = len(words(old))
+        fits = len(old) <= letters and size <= room and occurrences(mixed, old) == 1
+        if fits and old in mixed and old != new:
+            mixed = mixed.replace(old, new)
+            letters, room, switched = letters - len(old), room - size, switched + size
+    return mixed, switched

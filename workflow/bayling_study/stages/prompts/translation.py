@@ -3,53 +3,51 @@
 The segments come from the test split of the study's corpora, which share no document and no pivot
 text with training. A pair of languages has one draw for both directions, so that ``zh-en`` and
 ``en-zh`` ask for the same segments. Two languages that are both aligned to the pivot (``de-fr``
-over English) are joined on the pivot text.
+over English) are joined on the pivot text. Sources may be shown altered (``source_text``).
 """
 
 from collections.abc import Mapping, Sequence
-from operator import itemgetter
 from typing import Any
 
 from bayling_study.config.suites import TranslationSuite
 from bayling_study.core.errors import StudyError
 from bayling_study.core.languages.flores import flores_languages
-from bayling_study.core.records import Prompt, grouped
+from bayling_study.core.records import Prompt
 from bayling_study.core.seeds import generator
-from bayling_study.shared.aligned_rows import rows_of
-from bayling_study.shared.corpus_tables import PARALLEL_FILE
-from bayling_study.shared.interactive.library import Library
+from bayling_study.shared.aligned_rows import HeldOut
 from bayling_study.shared.translation_prompts import translation_prompt
 from bayling_study.stages.prompts import PromptContext
+from bayling_study.stages.prompts.source_text import SourceTexts
 
 
 def build(name: str, suite: TranslationSuite, context: PromptContext) -> list[Prompt]:
     """Returns the prompts of all directions (``StudyError`` if one has too few segments)."""
-    path = context.need_corpora() / PARALLEL_FILE
-    rows = sorted(rows_of(path, "test", suite.directions), key=itemgetter("id"))
-    held_out = grouped(rows, itemgetter("lang_b"))
+    sources = SourceTexts(suite.source_text, suite.directions)
+    held_out = HeldOut(context.need_corpora(), [*suite.directions, *sources.directions.values()])
+    drawn_as = suite.same_segments_as or name
     prompts: list[Prompt] = []
     for direction in suite.directions:
         source, target = direction.split("-")
-        pair = "-".join(sorted((source, target)))
-        own = [row for code in (source, target) for row in held_out.get(code, [])]
-        found = Library(own, [pair], context.seed).segments(pair)
+        found = held_out.segments(direction)
         if len(found) < suite.segments:
             what = f"{direction} has {len(found)} held-out segments, {suite.segments} are asked for"
             fix = f"remove {direction}, or add its languages to corpora.parallel"
             if found:
                 fix = f"segments: {len(found)}, or a larger corpora.split.test_share"
             raise StudyError(what, where=f"suites.{name}.segments", fix=fix)
-        drawn = generator(context.seed, "suites", name, pair).sample(found, suite.segments)
+        pair = "-".join(sorted((source, target)))
+        drawn = generator(context.seed, "suites", drawn_as, pair).sample(found, suite.segments)
         zero_shot = direction in suite.zero_shot
         averages = class_averages(source, target, suite.pivots)
         shared = {"zero_shot": zero_shot, "averages": [trained_average(not zero_shot), *averages]}
         for number, segment in enumerate(drawn):
-            texts = segment.source_text, segment.target_text
-            row = segment.id.removesuffix(f"+{segment.target}")
-            meta = {"segment": row, "document": segment.document, **shared}
+            texts = dict(zip((segment.source, segment.target), segment[-2:], strict=True))
+            shown = sources.shown(held_out, direction, texts[source], texts[target])
+            meta = {"segment": segment.id, "document": segment.document, **shared}
+            meta |= {"plain_text": texts[source]} if shown != texts[source] else {}
+            sides = shown, texts[target]
             place = f"{direction}/{number}"
-            texts = texts if segment.source == source else texts[::-1]
-            prompts.append(segment_prompt(name, place, texts, suite.prompt_language, meta))
+            prompts.append(segment_prompt(name, place, sides, suite.prompt_language, meta))
     return prompts
 
 

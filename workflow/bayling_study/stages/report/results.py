@@ -1,8 +1,12 @@
 """Sections about results: per suite the score tables with intervals and marks."""
 
 from collections.abc import Iterable, Sequence
+from statistics import fmean
 
-from bayling_study.core.records import Score
+from bayling_study.config.suites import SourceText
+from bayling_study.core.records import Score, by_item
+from bayling_study.core.text.forms import normalise
+from bayling_study.core.text.words import words
 from bayling_study.stages.report import figures, heatmap
 from bayling_study.stages.report.blocks import Figure, PageSection, Table, number
 from bayling_study.stages.report.collect import Study
@@ -22,6 +26,9 @@ def result_sections(study: Study) -> list[PageSection]:
     for suite, scores in study.by_suite.items():
         section = PageSection(f"suite-{suite}", f"Suite {suite}", _introduction(study, suite))
         sections.append(section)
+        if getattr(study.config.suites.get(suite), "source_text", SourceText()) != SourceText():
+            with study.block(f"{suite}: altered sources"):
+                section.tables.append(source_table(study, suite))
         metrics = dict.fromkeys(score.metric for score in scores)
         first = headline(metrics)
         for metric in dict.fromkeys([*first, *metrics]):
@@ -34,6 +41,23 @@ def result_sections(study: Study) -> list[PageSection]:
                     table = metric_table(study, suite, metric, own)
                     section.more.setdefault(family, []).append(table)
     return sections
+
+
+def source_table(study: Study, suite: str) -> Table:
+    """Returns how far a suite's sources are altered, and which share of the references' words only
+    the altered ones hold: those give the answer away."""
+    rows = []
+    for item, prompts in by_item(study.prompts(suite)).items():
+        shown = [prompt.meta["source_text"] for prompt in prompts]
+        plain = [prompt.meta.get("plain_text", prompt.meta["source_text"]) for prompt in prompts]
+        texts = zip(shown, plain, (prompt.references[0] for prompt in prompts), strict=True)
+        split = [[words(normalise(text)) for text in three] for three in texts]
+        gone = [word not in new for new, old, _ in split for word in old]
+        leak = [word in new and word not in old for new, old, gold in split for word in gold]
+        shares = (number(100 * fmean(found), 1, " %") for found in (gone, leak))
+        rows.append([item, number(len(prompts)), *shares])
+    columns = ["direction", "sources", "words exchanged", "reference words shown (leak)"]
+    return Table(f"sources-{suite}", f"Altered sources of {suite}", columns, rows)
 
 
 def _add_headline(section: PageSection, study: Study, suite: str, scores: list[Score]) -> None:

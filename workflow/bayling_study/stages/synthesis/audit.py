@@ -8,7 +8,7 @@ Keys of ``audit.json`` besides the counts ``by_…``:
 | ``tokens`` | lengths in the mixture's template, counted with the foundation's tokenizer; of large mixtures estimated from one conversation in ``sample`` |
 | ``segments`` | aligned rows at hand, used, and how often |
 | ``listed_terms`` | term list to its entries of which a block had both sides; only where there are any |
-| ``switched`` | drafts of ``code-switch``: their sentences, those left as they were, words, and words exchanged; only where there are any |
+| ``switched`` | drafts of ``code-switch``: their sentences, those left as they were, words, and words exchanged; of the ``entity-`` recipes: names, and names exchanged (true switches); only where there are any |
 | ``rejected`` | stage to ``{reason, count, samples}``: rows of the ``corpora``, turns (``demands``), conversations (``mixture``); the reason of an overlap names the foldings that it needed |
 | ``contamination`` | suite to the aligned rows and the conversations removed because of it |
 | ``duplicates`` | conversations left out because another one has the same text |

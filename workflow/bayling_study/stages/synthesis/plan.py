@@ -41,10 +41,10 @@ class BlockPlan:
         self._pending = self._aligned([p for p in portions if p.direction], seed)
         free = {p.recipe: p.count for p in portions if not p.direction and p.count}
         self._upstream = upstream.blocks(conversations, mixture, seed) if free else []
-        self._own = {name: count for name, count in free.items() if recipe_named(name).taught}
-        for recipe, count in free.items() - self._own.items():
+        if count := free.pop("general", 0):  # which takes conversations as they come
             made = upstream.quotas(self._upstream, count, mixture.general_languages)
-            self._pending += self._taking(recipe, made)
+            self._pending += self._taking("general", made)
+        self._own = sorted(free.items(), key=lambda part: not recipe_named(part[0]).taught)
 
     def _portions(self) -> list[Portion]:
         """Returns what is wanted of each recipe and direction; the numbers add up exactly."""
@@ -122,10 +122,10 @@ class BlockPlan:
         return [replace(self._job([one]), upstream=self._upstream[n]) for n, one in wanted]
 
     def taught(self) -> Iterator[BlockJob]:
-        """Yields the jobs that a teacher answers, when the others are done: made one by one, those
-        of upstream conversations from what is left."""
+        """Yields the jobs that a teacher answers, then those that choose among the upstream
+        conversations that ``general`` has left, one after the other."""
         yield from self._taught
-        for recipe, count in self._own.items():
+        for recipe, count in self._own:
             if recipe_named(recipe).batch and self._upstream:
                 rooms = [(len(b.rows) - b.taken, -n) for n, b in enumerate(self._upstream)]
                 yield from self._taking(recipe, {-max(rooms)[1]: count})

@@ -27,10 +27,10 @@ class Workshop:
 
     The library has aligned training segments; all recipes share its draws, so that no segment is
     used twice before all were used once. ``general`` are upstream conversations in the order in
-    which they are taken; ``teachers`` are those that the mixture names, by their role, ``drawn``
-    the conversations begun that alternate in kind. ``kept`` are the texts that a recipe goes on
-    from, by sort, and their sources. In ``rejections`` a recipe counts what it gives up,
-    ``RECIPE: REASON``, in ``counted`` what it did to its drafts.
+    which they are taken, ``pending`` what one gave besides; ``teachers`` are those that the mixture
+    names, by role, ``drawn`` the conversations begun that alternate in kind. ``kept`` are the texts
+    that a recipe goes on from, by sort, and their sources. In ``rejections`` a recipe counts what
+    it gives up, ``RECIPE: REASON``, in ``counted`` what it did to its drafts.
     """
 
     mixture: Mixture
@@ -40,6 +40,7 @@ class Workshop:
     teachers: Mapping[str, EndpointTeacher] = field(default_factory=dict)
     drawn: int = 0
     kept: defaultdict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
+    pending: list[Instruction] = field(default_factory=list)
     rejections: Rejections = field(default_factory=Rejections)
     counted: Counter[str] = field(default_factory=Counter)
 

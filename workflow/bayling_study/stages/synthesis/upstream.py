@@ -79,14 +79,16 @@ def quotas(made: list[UpstreamBlock], count: int, languages: Mapping[str, float]
 
 
 def divided(made: list[UpstreamBlock], language: str, count: int) -> dict[int, int]:
-    """Divides so many conversations over the blocks of a language that have some left. No block
-    gets more than it has; a count beyond all of them is cut."""
+    """Divides so many conversations over the blocks of a language that have some left.
+
+    In proportion to what each has; one that is asked for more runs out, which is counted.
+    """
     room = {
         number: len(block.rows) - block.taken
         for number, block in enumerate(made)
         if block.language == language and block.taken < len(block.rows)
     }
-    return apportion(min(count, sum(room.values())), {n: float(size) for n, size in room.items()})
+    return apportion(count, {n: float(size) for n, size in room.items()})
 
 
 class Conversations:

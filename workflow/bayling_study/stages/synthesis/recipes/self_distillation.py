@@ -34,9 +34,7 @@ def self_distillation(workshop: Workshop, direction: str, rng: Random) -> Teache
             break
     else:
         return None
-    shares = workshop.mixture.directions.items()
-    targets = {d[3:]: share for d, share in shares if d.startswith("en-") and "*" not in d}
-    carried = Carried(row["source"], choose(targets, rng))
+    carried = Carried(row["source"], choose(workshop.mixture.from_english, rng))
     asked, answered = COMBINATIONS[workshop.drawn % len(COMBINATIONS)]
     workshop.drawn += 1
     finish = partial(carried.after, [(user, asked)], answered)
