@@ -40,7 +40,7 @@ ADDS = {
     "alignment": {"tuning": 1, "masks": 1, "scoring": 1},
     "inference": {"download": 1, "prompts": 1, "harness": 3},
     "plug": {"synthesis": 1, "tuning": 1, "masks": 1, "scoring": 1},
-    "curriculum": {"tuning": 1, "masks": 1, "scoring": 1},
+    "curriculum": {"synthesis": 1, "tuning": 2, "masks": 2, "scoring": 2},
     "delta": {"deltas_make": 1},
     "endpoint": {"generation_elsewhere": 1},
     "export": {"export": 2, "perplexity": 2},

@@ -4,8 +4,7 @@ What one field alone can say is in the models; what only data can say (does a
 direction have text?) is left to the stages.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from pydantic import ValidationError
 
@@ -214,7 +213,7 @@ def _check_systems(config: StudyConfig, key: str) -> None:
             require("mixture", system.mixture, config.synthesis.mixtures, f"{key}.{name}.mixture")
             _check_base(config, system.base, f"{key}.{name}.base", ("foundation", "delta", "tuned"))
             made_of(config.systems, name)  # refuses a circle
-            _check_tuning(config, name, system.tuning, key)
+            _check_tuning(config, name, system, key)
         if isinstance(system, DeltaSystem):
             _check_base(config, system.base, f"{key}.{name}.base", ("foundation",))
         if isinstance(system, Int8System):
@@ -222,7 +221,7 @@ def _check_systems(config: StudyConfig, key: str) -> None:
             _check_base(config, system.base, f"{key}.{name}.base", kinds)
 
 
-def _check_tuning(config: StudyConfig, name: str, own: Mapping[str, Any], key: str) -> None:
+def _check_tuning(config: StudyConfig, name: str, system: TunedSystem, key: str) -> None:
     """Checks what a tuned system is trained with: the section ``tuning`` and its own keys."""
     try:
         tuning = config.tuning_of(name)
@@ -234,9 +233,9 @@ def _check_tuning(config: StudyConfig, name: str, own: Mapping[str, Any], key: s
         if moved:
             what = f"this key is now called systems.{name}.{moved}; write its value there"
         raise StudyError(what, where=f"{key}.{name}.{own_key}") from error
-    where = f"{key}.{name}.tuning" if own else "tuning"
+    where = f"{key}.{name}.tuning" if system.tuning else "tuning"
     _check_adapter(tuning, where)
-    _check_curriculum(tuning, where)
+    _check_curriculum(tuning, config.synthesis.mixtures[system.mixture], where)
 
 
 def _check_adapter(tuning: TuningSection, where: str) -> None:
@@ -250,22 +249,29 @@ def _check_adapter(tuning: TuningSection, where: str) -> None:
         raise StudyError(what, where=f"{where}.offload", fix="offload: optimizer")
 
 
-def _check_curriculum(tuning: TuningSection, where: str) -> None:
-    """Checks that phases follow each other to the end and that they count conversations."""
-    phases = tuning.curriculum
+def _check_curriculum(tuning: TuningSection, mixture: Mixture, where: str) -> None:
+    """Checks that phases follow each other to the end and share out what the mixture has."""
+    phases, key = tuning.curriculum, f"{where}.curriculum"
+    kinds = {(phase.non_english is None, bool(phase.recipes)) for phase in phases}
+    if kinds not in (set(), {(True, True)}, {(False, False)}):
+        what = "every phase shares out either languages or recipes, all phases the same"
+        fix = "curriculum: [{until: 0.3, recipes: {code-switch: 1}}, …], or non_english in each"
+        raise StudyError(what, where=key, fix=fix)
     ends = [phase.until for phase in phases]
     if phases and (ends != sorted(set(ends)) or ends[-1] != 1.0):
         what = f"the phases end at {', '.join(f'{end:g}' for end in ends)}"
         even = ", ".join(
-            f"{{until: {number / len(phases):.3g}, non_english: {phase.non_english:g}}}"
+            phase.written(phase.shares(), number / len(phases))
             for number, phase in enumerate(phases, 1)
         )
         fix = f"ascending ends, the last one 1.0: curriculum: [{even}]"
-        raise StudyError(what, where=f"{where}.curriculum", fix=fix)
-    if phases and tuning.batch_tokens is not None:
-        what = "phases are shares of conversations, so a step must be a number of conversations"
-        fix = f"batch: {tuning.batch}, without batch_tokens"
-        raise StudyError(what, where=f"{where}.batch_tokens", fix=fix)
+        raise StudyError(what, where=key, fix=fix)
+    held = [name for name, share in mixture.shares.items() if share > 0]
+    for number, phase in enumerate(phases):
+        for recipe in phase.recipes:
+            require("recipe of the mixture", recipe, held, f"{key}.{number}.recipes")
+        if phase.recipes:
+            conditions.sums_to_one(phase.recipes, f"{key}.{number}.recipes")
 
 
 def _check_base(config: StudyConfig, name: str, key: str, kinds: tuple[str, ...]) -> None:

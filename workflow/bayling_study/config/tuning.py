@@ -1,12 +1,13 @@
 """Section ``tuning``: full fine-tuning with DeepSpeed."""
 
 import math
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from bayling_study.config.alignment import Alignment
-from bayling_study.config.base import Section, Share
+from bayling_study.config.base import Name, Section, Share
 
 LINEAR_LAYERS = [*("q_proj", "k_proj", "v_proj", "o_proj"), *("gate_proj", "up_proj", "down_proj")]
 """Every linear layer of a Llama block. Dettmers et al. 2023 (QLoRA, section 4) found that
@@ -34,13 +35,35 @@ class Adapter(Section):
     """Last part of the names of the layers that get an adapter."""
 
 
+NON_ENGLISH, ENGLISH = "non-English", "English"
+"""The groups of conversations that ``non_english`` shares out."""
+
+
 class Phase(Section):
-    """A part of training with its own share of languages."""
+    """A part of training with its own shares of languages or of recipes."""
 
     until: float = Field(gt=0, le=1)
-    """Where the phase ends, as a share of all conversations of the run."""
-    non_english: Share
+    """Where the phase ends, as a share of the run: of its conversations, or of its tokens where a
+    step is ``batch_tokens``."""
+    non_english: Share | None = Field(default=None, exclude_if=lambda value: value is None)
     """Share of conversations that teach answering in a language other than English."""
+    recipes: dict[Name, Share] = Field(default={}, exclude_if=lambda value: not value)
+    """Recipe of the mixture to its share of conversations, in place of ``non_english``; shares add
+    up to 1."""
+
+    def shares(self) -> dict[str, float]:
+        """Returns the share of each group of conversations, by the group's name."""
+        if self.non_english is None:
+            return dict(self.recipes)
+        return {NON_ENGLISH: self.non_english, ENGLISH: 1 - self.non_english}
+
+    def written(self, shares: Mapping[str, float], until: float | None = None) -> str:
+        """Returns the phase with other shares, or another end, as a configuration writes it."""
+        own = ", ".join(f"{name}: {share:.7g}" for name, share in shares.items() if share > 0)
+        asked = f"recipes: {{{own}}}"
+        if self.non_english is not None:
+            asked = f"non_english: {shares[NON_ENGLISH]:.3g}"
+        return f"{{until: {self.until if until is None else until:.3g}, {asked}}}"
 
 
 class TuningSection(Section):
@@ -106,12 +129,13 @@ class TuningSection(Section):
     alignment: Alignment | None = Field(default=None, exclude_if=lambda value: value is None)
     """A contrastive loss on translations beside the language model's; none trains without it."""
     curriculum: list[Phase] = []
-    """Shares of non-English conversations over the run (PolyLM: 0.3, then 0.6), the last phase
-    ``until: 1.0``; empty is one shuffled stream. The mean share must be the mixture's own, so that
-    every conversation is used as often as any other."""
+    """Phases with shares of non-English conversations (PolyLM: 0.3, then 0.6) or of recipes (CSR:
+    code-switch, then translation), the last one ``until: 1.0``; empty is one shuffled stream. The
+    mean shares must be the mixture's own, so that every conversation is used as often as any
+    other."""
     curriculum_repeats: bool = False
-    """Lets a curriculum have another mean share than the mixture: conversations of the group that
-    is asked for more often are then used again, and some of the other not at all."""
+    """Lets a curriculum have another mean shares than the mixture: conversations of a group that
+    is asked for more often are then used again, and some of another not at all."""
 
     @model_validator(mode="after")
     def _ends(self) -> "TuningSection":
