@@ -260,18 +260,14 @@ def _check_curriculum(tuning: TuningSection, mixture: Mixture, where: str) -> No
     ends = [phase.until for phase in phases]
     if phases and (ends != sorted(set(ends)) or ends[-1] != 1.0):
         what = f"the phases end at {', '.join(f'{end:g}' for end in ends)}"
-        even = ", ".join(
-            phase.written(phase.shares(), number / len(phases))
-            for number, phase in enumerate(phases, 1)
-        )
-        fix = f"ascending ends, the last one 1.0: curriculum: [{even}]"
+        even = ", ".join(f"{number / len(ends):.3g}" for number in range(1, len(ends) + 1))
+        fix = f"ascending ends, the last one 1.0, such as {even}"
         raise StudyError(what, where=key, fix=fix)
     held = [name for name, share in mixture.shares.items() if share > 0]
     for number, phase in enumerate(phases):
         for recipe in phase.recipes:
             require("recipe of the mixture", recipe, held, f"{key}.{number}.recipes")
-        if phase.recipes:
-            conditions.sums_to_one(phase.recipes, f"{key}.{number}.recipes")
+        conditions.sums_to_one(phase.shares(), f"{key}.{number}.recipes")
 
 
 def _check_base(config: StudyConfig, name: str, key: str, kinds: tuple[str, ...]) -> None:

@@ -57,13 +57,11 @@ class Phase(Section):
             return dict(self.recipes)
         return {NON_ENGLISH: self.non_english, ENGLISH: 1 - self.non_english}
 
-    def written(self, shares: Mapping[str, float], until: float | None = None) -> str:
-        """Returns the phase with other shares, or another end, as a configuration writes it."""
+    def written(self, shares: Mapping[str, float]) -> str:
+        """Returns the phase with other shares as a configuration writes it."""
         own = ", ".join(f"{name}: {share:.7g}" for name, share in shares.items() if share > 0)
-        asked = f"recipes: {{{own}}}"
-        if self.non_english is not None:
-            asked = f"non_english: {shares[NON_ENGLISH]:.3g}"
-        return f"{{until: {self.until if until is None else until:.3g}, {asked}}}"
+        asked = f"recipes: {{{own}}}" if self.recipes else f"non_english: {shares[NON_ENGLISH]:.3f}"
+        return f"{{until: {self.until:g}, {asked}}}"
 
 
 class TuningSection(Section):

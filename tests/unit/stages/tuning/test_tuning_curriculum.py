@@ -172,10 +172,10 @@ def test_languages_come_from_the_instructions(tmp_path: Path) -> None:
         "non-English": [0],
         "English": [1, 2],
     }
-    assert curriculum.answers_in_other_language(rows[1])
+    assert curriculum.language_group(rows[1]) == "non-English"
     assert curriculum.configured(TuningSection(), tmp_path, [1], seed=5) is None
     with pytest.raises(StudyError, match="names no language"):
-        curriculum.answers_in_other_language(row("e", "", []))
+        curriculum.language_group(row("e", "", []))
 
 
 def test_instructions_without_languages_are_refused(tmp_path: Path) -> None:

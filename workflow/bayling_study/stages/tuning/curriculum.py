@@ -62,9 +62,9 @@ class Curriculum:
         self.groups = [np.flatnonzero(own == name).tolist() for name in self.names]
         self.count, self.total, self.seed = len(own), total, seed
         shares = np.array([[p.shares().get(name, 0.0) for name in self.names] for p in phases])
-        for name, group, most in zip(self.names, self.groups, shares.max(axis=0), strict=True):
-            if most > 0 and not group:
-                raise StudyError(f"the mixture has no {name} conversations", where=KEY)
+        self.places = range(len(self.names))
+        if empty := [n for n in self.places if shares[:, n].any() and not self.groups[n]]:
+            raise StudyError(f"the mixture has no {self.names[empty[0]]} conversations", where=KEY)
         sizes = np.ones(self.count) if lengths is None else np.asarray(lengths) / np.mean(lengths)
         means = np.array([sizes[group].mean() if group else 1.0 for group in self.groups])
         widths = np.diff([0.0, *(phase.until for phase in phases)]) / (shares @ means)
@@ -84,9 +84,7 @@ class Curriculum:
         begin = epoch * self.count
         groups = self.stream(begin + self.count)
         first, last = (self._counts(groups[:place]) for place in (begin, len(groups)))
-        streams = [
-            self._uses(group, *ends) for group, ends in enumerate(zip(first, last, strict=True))
-        ]
+        streams = [self._uses(*own) for own in zip(self.places, first, last, strict=True)]
         return [streams[group].pop() for group in groups[begin:].tolist()]
 
     def stream(self, places: int) -> Array:
@@ -99,11 +97,12 @@ class Curriculum:
         edges = np.array([0.0, *self.ends, self.ends[-1] + horizon])
         passed = np.diff(edges)[:, None] * np.vstack([self.shares, self.shares[-1:]])
         marks = np.vstack([np.zeros(len(self.names)), np.cumsum(passed, axis=0)])
-        found = []
-        for own in marks.T:
-            within = np.interp(horizon, edges, own)
-            found.append(np.interp(np.arange(math.floor(within + 0.5)) + 0.5, own, edges))
-        groups = np.repeat(np.arange(len(found)), [len(own) for own in found])
+        counts = [round(float(np.interp(horizon, edges, own))) for own in marks.T]
+        found = [
+            np.interp(np.arange(n) + 0.5, own, edges)
+            for n, own in zip(counts, marks.T, strict=True)
+        ]
+        groups = np.repeat(self.places, counts)
         stream: Array = groups[np.lexsort((groups, np.concatenate(found)))][:places]
         return stream
 
@@ -125,14 +124,10 @@ class Curriculum:
     def facts(self) -> dict[str, Any]:
         """Returns what the run record says: real counts, and how often conversations are used."""
         ends = [0, *(round(end) for end in self.ends)]
-        stream = self.stream(ends[-1])
-        rows = [
-            {
-                "conversations": after - before,
-                **dict(zip(self.names, self._counts(stream[before:after]), strict=True)),
-            }
-            for before, after in itertools.pairwise(ends)
-        ]
+        stream, rows = self.stream(ends[-1]), []
+        for before, after in itertools.pairwise(ends):
+            own = dict(zip(self.names, self._counts(stream[before:after]), strict=True))
+            rows.append({"conversations": after - before, **own})
         used = zip(self.names, self._counts(stream), self.groups, strict=True)
         each = {name: count / len(group) for name, count, group in used if group}
         return {"phases": rows, "uses_of_each": each}
@@ -147,10 +142,8 @@ def _fitting(
     worst = int(np.argmax(np.abs(mean - own)))
     if abs(mean[worst] - own[worst]) <= TOLERANCE:
         return fitting
-    moved = [
-        p.written(dict(zip(names, row, strict=True)))
-        for p, row in zip(phases, fitting, strict=True)
-    ]
+    rows = (dict(zip(names, row, strict=True)) for row in fitting)
+    moved = [phase.written(row) for phase, row in zip(phases, rows, strict=True)]
     raise StudyError(
         f"the phases ask for {mean[worst]:.1%} {names[worst]} conversations over the whole run, "
         f"the mixture has {own[worst]:.1%}, so that not all could be used equally often",
@@ -191,27 +184,24 @@ def write_groups(
     if not {*wanted} <= set(parquet.read_schema(path).names):
         raise StudyError(f"there are no columns {' and '.join(wanted)}", where=path)
     rows = parquet.read_table(path, columns=["id", *wanted]).to_pylist()
-    group = {row["id"]: row.get("recipe") or _language_group(row) for row in rows}
+    group = {row["id"]: row.get("recipe") or language_group(row) for row in rows}
     known, labels = np.unique([group[name] for name in names], return_inverse=True)
     with atomic_file(folder / GROUPS, "wb") as stream:
         np.savez(stream, names=known, labels=labels)
 
 
-def _language_group(row: dict[str, Any]) -> str:
-    return NON_ENGLISH if answers_in_other_language(row) else ENGLISH
-
-
-def answers_in_other_language(row: dict[str, Any]) -> bool:
-    """Tells whether a row of the instructions teaches to answer in another language than English.
+def language_group(row: dict[str, Any]) -> str:
+    """Tells whether a row of the instructions teaches to answer in English or another language.
 
     A translation does by its target; anything else, if any of its languages is another
     (``StudyError`` if the row names none).
     """
+    answered = row["languages"]
     if row["direction"]:
-        return str(row["direction"]).partition("-")[2] != "en"
-    if not row["languages"]:
+        answered = [str(row["direction"]).partition("-")[2]]
+    if not answered:
         raise StudyError("the conversation names no language", where=row["id"])
-    return any(code != "en" for code in row["languages"])
+    return NON_ENGLISH if any(code != "en" for code in answered) else ENGLISH
 
 
 def configured(
