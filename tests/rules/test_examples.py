@@ -39,6 +39,7 @@ ADDS = {
     "alma": {"download": 3, "prompts": 2, "generation_elsewhere": 7},
     "alignment": {"tuning": 1, "masks": 1, "scoring": 1},
     "inference": {"download": 1, "prompts": 1, "harness": 3},
+    "probing": {"probing": 3},
     "plug": {"synthesis": 1, "tuning": 1, "masks": 1, "scoring": 1},
     "curriculum": {"synthesis": 1, "tuning": 2, "masks": 2, "scoring": 2},
     "delta": {"deltas_make": 1},

@@ -53,6 +53,8 @@ def check_study(config: StudyConfig, where: object) -> None:
     for metric in config.scoring.metrics:
         require("metric", metric, names.metrics(), f"{where}: scoring.metrics")
     conditions.distinct(config.scoring.metrics, f"{where}: scoring.metrics")
+    if config.probing is not None:
+        _check_probing(config.probing.languages, config.corpora, f"{where}: probing.languages")
     _check_files(config, where)
     comet = config.comet
     if comet.more and not (comet.source or comet.path or comet.embedded):
@@ -97,6 +99,14 @@ def _check_corpora(corpora: CorporaSection, key: str) -> None:
         what = f"{cleaning.min_words} is more than max_words, so every segment would be rejected"
         fix = f"at most {cleaning.max_words}"
         raise StudyError(what, where=f"{key}.cleaning.min_words", fix=fix)
+
+
+def _check_probing(asked: list[str], corpora: CorporaSection, key: str) -> None:
+    conditions.distinct(asked, key)
+    known = [code for corpus in corpora.parallel for code in corpus.targets]
+    for code in asked:
+        require("language beside the pivot in corpora.parallel", code, known, key)
+        conditions.language(code, key, cldr=True)
 
 
 def _languages(config: StudyConfig) -> set[str]:

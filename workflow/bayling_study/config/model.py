@@ -13,6 +13,7 @@ from bayling_study.config.evaluation import (
     ExportSection,
     GenerationSection,
     PerplexitySection,
+    ProbingSection,
     ReportSection,
     ScoringSection,
 )
@@ -58,6 +59,8 @@ class StudyConfig(Section):
     """8-bit export."""
     perplexity: PerplexitySection = PerplexitySection()
     """Perplexity of 8-bit systems."""
+    probing: ProbingSection | None = None
+    """Analysis of hidden states; none makes none."""
     generation: GenerationSection = GenerationSection()
     """How systems are run."""
     suites: dict[Name, Suite] = {}

@@ -29,6 +29,10 @@ READ: dict[str, tuple[str, ...]] = {
         *("perplexity", "generation.precision", "generation.batch_tokens"),
         *("generation.int8_compute", "scoring.bootstrap", "systems"),
     ),
+    "probing": (
+        *("probing", "generation.precision", "generation.batch_tokens"),
+        "generation.int8_compute",
+    ),
     "generation": ("generation", "suites", "systems"),
     "generation.elsewhere": ("suites", "systems"),
     "harness": (

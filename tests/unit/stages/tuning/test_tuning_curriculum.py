@@ -218,7 +218,7 @@ def test_moved_shares_of_three_groups_use_everything_once(
     sizes: list[int], first: list[int], cut: float
 ) -> None:
     names, count = ("code-switch", "general", "translation"), sum(sizes)
-    raw = np.array([first, [10, 10, 10]]) + [1, 0, 0]
+    raw = np.array([[first[0] + 1, *first[1:]], [10, 10, 10]])
     asked = raw / raw.sum(axis=1, keepdims=True)
     own = np.array(sizes) / count
     moved = curriculum._with_mean(asked, np.array([cut, 1 - cut]) @ asked, own)

@@ -20,7 +20,7 @@ def job_names(dag: Dag) -> dict[str, list[str]]:
     names = {
         "download": layout.used_sources(),
         "foundation": list(dict.fromkeys(system.source for system in foundations)),
-        "corpora": [""] * bool(mixtures or drawn or embedded),
+        "corpora": [""] * bool(mixtures or drawn or embedded or config.probing),
         "synthesis": mixtures,
         "prompts": list(config.suites),
         "masks": tuned,
@@ -29,6 +29,7 @@ def job_names(dag: Dag) -> dict[str, list[str]]:
         "deltas_make": [folder.name for folder in layout.deltas()],
         "export": exports,
         "perplexity": exports,
+        "probing": layout.probed(),
         "generation": layout.with_model(),
         "generation_elsewhere": layout.without_model(),
         "harness": [folder.name for folder in layout.harness(*answering)],

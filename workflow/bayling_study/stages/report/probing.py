@@ -1,0 +1,59 @@
+"""The chapter about hidden states: what is near, and what a linear probe reads, in each layer."""
+
+from bayling_study.stages.report import figures
+from bayling_study.stages.report.blocks import Figure, PageSection, Table, number, table_row
+from bayling_study.stages.report.collect import Study
+
+NOTE = (
+    "Largest value over the layers, chosen on the same texts, so it flatters every system alike; "
+    "below it the layer. retrieval: per cent of test segments whose nearest text of the "
+    "other language is their translation. probe A > B: per cent of statements about capitals that "
+    "a linear probe trained in A tells in B, of countries that it has not seen. cosine: of two "
+    "languages' probes. "
+    "Better retrieval need not mean better answers: the scores are in the last rows."
+)
+KINDS = {"retrieval": (100, 1), "probe": (100, 1), "cosine": (1, 2)}
+"""Kind of curve to its factor and decimals."""
+
+
+def probing_section(study: Study) -> PageSection:
+    """Returns the curves of all systems, their largest values, and chrF2 beside them."""
+    section = PageSection("probing", "Hidden states, layer by layer")
+    systems = study.ordered(study.systems)
+    curves: dict[tuple[str, str, str, str], dict[str, list[float]]] = {}
+    for system in study.ordered(study.probings):
+        for row in study.probings[system]["curves"]:
+            factor, _ = KINDS[row["kind"]]
+            chance = "–" if row["kind"] == "cosine" else f"{100 * row['chance']:.1f}"
+            key = (row["kind"], row["name"], f"{row['n']:,}", chance)
+            curves.setdefault(key, {})[system] = [factor * value for value in row["values"]]
+    if not curves:
+        return section
+    rows = []
+    for (kind, name, count, chance), own in curves.items():
+        cells = []
+        for system in systems:
+            best = max(own[system]) if system in own else None
+            at = f"layer {own[system].index(best)}" if best is not None else ""
+            cells.append(number(best, KINDS[kind][1])._replace(detail=at))
+        rows.append(table_row(kind, name, count, chance, *cells))
+    ends = {frozenset(name.split("-")) for kind, name, *_ in curves if kind == "retrieval"}
+    scores = [score for score in study.scores if score.metric == "chrf2"]
+    for suite, item in dict.fromkeys((score.suite, score.item) for score in scores):
+        if frozenset(item.split("-")) in ends:
+            own_scores = {s.system: s for s in scores if (s.suite, s.item) == (suite, item)}
+            values = [own_scores.get(system) for system in systems]
+            cells = [number(score.value if score else None, 1) for score in values]
+            size = max(score.n for score in own_scores.values())
+            rows.append(table_row(f"chrF2, {suite}", item, f"{size:,}", "–", *cells))
+    columns = ["what", "languages", "n", "chance", *systems]
+    section.tables = [Table("probing", "Retrieval, probes, and answers", columns, rows, NOTE)]
+    pivot = next(iter(curves))[1].partition("-")[0]
+    panels = {
+        f"{kind} {name} (n = {count})": own
+        for (kind, name, count, _), own in curves.items()
+        if kind == "retrieval" or (kind == "probe" and name.startswith(f"{pivot} > "))
+    }
+    title = "Before and after tuning, by layer (0: the embeddings)"
+    section.figures = [Figure("probing", title, figures.layers(panels, "per cent"))]
+    return section
