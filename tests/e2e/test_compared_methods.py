@@ -40,6 +40,7 @@ def comparison(root: Path, seeds: int) -> Path:
     }  # fmt: skip
     values["report"]["baseline"] = "translation"
     values["comet"] = {"embedded": None}
+    values["probing"] = {"languages": ["de"], "segments": 10}
     path.write_text(yaml.safe_dump(values, sort_keys=False))
     return path
 
@@ -73,6 +74,14 @@ def test_methods_are_trained_under_one_budget_and_compared(tmp_path: Path, seeds
     assert not (study / "generation" / "restored-1").exists()
     switched = read_json(study / "synthesis" / "code-switch" / "audit.json")["switched"]
     assert 0 < switched["words exchanged"] < switched["words"]
+
+    probed = {name for name in found if name.startswith("probing/")}
+    assert probed == {f"probing/{name}" for name in ("foundation", "translation", "restored")}
+    states = (study / "report/tables/probing.tsv").read_text().splitlines()
+    assert states[0].split("\t")[4:] == ["foundation", "translation", "restored"] + [
+        f"{name}.seed2" for name in ("translation", "restored") if seeds == 2
+    ]
+    assert states[1].startswith("retrieval\ten-de\t10\t10.0\t")
 
     report = (study / "report" / "index.html").read_text()
     assert report.index('id="comparison"') < report.index('id="overview"')

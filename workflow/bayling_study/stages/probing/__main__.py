@@ -41,8 +41,7 @@ def main() -> None:
     name = options.system
     with run_record(options.record, "probing", name, config.study.name, options.code) as run:
         assert config.probing is not None
-        keys = config.probing.model_dump(mode="json")
-        run.parameters({**keys, "precision": config.generation.precision})
+        run.parameters({**vars(config.probing), "precision": config.generation.precision})
         run.input("checkpoint", options.checkpoint)
         run.input("parallel", options.parallel)
         result = measure(config, config.probing, options)
@@ -50,7 +49,6 @@ def main() -> None:
         for curve in result["curves"]:
             key = re.sub("[>, ]+", ".", curve["name"])
             run.metrics({f"{curve['kind']}.{key}": max(curve["values"])})
-        run.metrics({"texts": result["texts"]})
         run.output("probing", options.out)
 
 
@@ -58,7 +56,7 @@ def measure(
     config: StudyConfig, section: ProbingSection, options: argparse.Namespace
 ) -> dict[str, Any]:
     """Loads the system; returns ``curves``, each with its kind, name, counts and a value a layer,
-    how many ``texts`` were read, and the ``unprobed`` languages, in which CLDR names too little."""
+    and the ``unprobed`` languages, in which CLDR names too little."""
     loaded, seed = load(options.checkpoint, config.generation), config.study.seed
     read = partial(vectors, loaded, config.generation.batch_tokens)
     drawn = aligned(options.parallel, section.languages, section.segments, seed)
@@ -75,10 +73,7 @@ def measure(
     about = {"n": count.get("test", 0), "trained": count.get("train", 0), "chance": 0.5}
     for kind, found in zip(("probe", "cosine"), probes(states), strict=True):
         curves += [{"kind": kind, "name": n, **about, "values": v} for n, v in found.items()]
-    texts = sum(2 * curve["n"] for curve in curves if curve["kind"] == "retrieval")
-    texts += len(said) * sum(count.values())
-    unprobed = [one for one in languages if one not in said]
-    return {"texts": texts, "unprobed": unprobed, "curves": curves}
+    return {"unprobed": [one for one in languages if one not in said], "curves": curves}
 
 
 if __name__ == "__main__":

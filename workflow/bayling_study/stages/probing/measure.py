@@ -37,15 +37,13 @@ def aligned(path: Path, languages: list[str], count: int, seed: int) -> dict[str
         if row["split"] == "test" and row["lang_b"] in languages:
             pairs = found.setdefault(f"{row['lang_a']}-{row['lang_b']}", {})
             pairs.setdefault(row["text_a"], row["text_b"])
-    drawn = {}
+    drawn: dict[str, list[list[str]]] = {}
     for name, pairs in sorted(found.items()):
         once = sorted([a, b] for b, a in {b: a for a, b in pairs.items()}.items())
         drawn[name] = generator(seed, "probing", name).sample(once, min(count, len(once)))
-    enough = {name.partition("-")[2] for name, pairs in drawn.items() if len(pairs) > 1}
-    if missing := sorted({*languages} - enough):
-        fix = "other languages, or a larger corpora.split.test_share"
-        what = f"fewer than two test segments in {', '.join(missing)}"
-        raise StudyError(what, where="probing.languages", fix=fix)
+    if few := {*languages} - {n.partition("-")[2] for n, pairs in drawn.items() if len(pairs) > 1}:
+        what, fix = f"fewer than two test segments in {min(few)}", "corpora.split.test_share: 0.1"
+        raise StudyError(what, where="probing.languages", fix=f"{fix}, or other languages")
     return drawn
 
 
@@ -111,32 +109,27 @@ def retrieval(a: Vectors, b: Vectors) -> list[float]:
     return [float(share) for share in np.mean(hits, axis=0)]
 
 
-def probe(train: Vectors) -> NDArray[np.float64]:
-    """Returns for each layer the weights [layers + 1, width] of a linear probe of centred texts,
-    the first half of them true: least squares with a ridge of the mean variance, our choice."""
-    count = train.shape[1]
-    truth = np.repeat([1.0, -1.0], count // 2)[:, None]
-    gram = train @ train.swapaxes(1, 2)
-    ridge = np.trace(gram, axis1=1, axis2=2)[:, None, None] / count * np.eye(count)
-    weights: NDArray[np.float64] = np.linalg.solve(gram + ridge, truth[None]).swapaxes(1, 2) @ train
-    return weights[:, 0]
-
-
 def probes(states: Mapping[str, Mapping[str, Vectors]]) -> tuple[Curves, Curves]:
-    """Returns curves of linear probes of ``states``, by language and side, true texts first.
+    """Returns curves of linear probes of ``states``, by language and side, true texts first: least
+    squares with a ridge of the mean variance, our choice.
 
     The first are accuracies on ``test``, ``zh > de`` of a probe trained in Chinese and tested in
     German; the others cosines of two languages' probes. Every language is centred by its own
     training texts, whose truth that does not use: what transfers is the direction alone.
     """
     middle = {one: own["train"].mean(axis=1, keepdims=True) for one, own in states.items()}
-    found = {one: probe(own["train"] - middle[one]) for one, own in states.items()}
+    found: dict[str, Vectors] = {}
     accuracy: Curves = {}
-    for a, weights in found.items():
+    for a, sides in states.items():
+        train = sides["train"] - middle[a]
+        gram, truth = train @ train.swapaxes(1, 2), np.ones((1, train.shape[1], 1))
+        truth[:, train.shape[1] // 2 :] = -1
+        ridge = np.trace(gram, axis1=1, axis2=2)[:, None, None] * np.eye(len(truth[0]))
+        weights = np.linalg.solve(gram + ridge / len(truth[0]), truth).swapaxes(1, 2) @ train
+        found[a] = weights[:, 0] / np.linalg.norm(weights[:, 0], axis=1, keepdims=True)
         for b, own in states.items():
-            said = np.einsum("lnw,lw->ln", own["test"] - middle[b], weights) > 0
-            truth = np.arange(said.shape[1]) < said.shape[1] // 2
-            accuracy[f"{a} > {b}"] = (said == truth).mean(axis=1).tolist()
-    unit = {one: own / np.linalg.norm(own, axis=1, keepdims=True) for one, own in found.items()}
-    pairs = [(a, b) for a in unit for b in unit if a < b]
-    return accuracy, {f"{a}, {b}": (unit[a] * unit[b]).sum(axis=1).tolist() for a, b in pairs}
+            said = np.einsum("lnw,lw->ln", own["test"] - middle[b], found[a]) > 0
+            right = said == (np.arange(said.shape[1]) < said.shape[1] // 2)
+            accuracy[f"{a} > {b}"] = right.mean(axis=1).tolist()
+    pairs = [(a, b) for a in found for b in found if a < b]
+    return accuracy, {f"{a}, {b}": (found[a] * found[b]).sum(axis=1).tolist() for a, b in pairs}

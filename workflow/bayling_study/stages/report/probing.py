@@ -1,8 +1,9 @@
 """The chapter about hidden states: what is near, and what a linear probe reads, in each layer."""
 
 from bayling_study.stages.report import figures
-from bayling_study.stages.report.blocks import Figure, PageSection, Table, number, table_row
+from bayling_study.stages.report.blocks import Cell, Figure, PageSection, Table, number, table_row
 from bayling_study.stages.report.collect import Study
+from bayling_study.stages.report.metrics import by_system
 
 NOTE = (
     "Largest value over the layers, chosen on the same texts, so it flatters every system alike; "
@@ -29,21 +30,16 @@ def probing_section(study: Study) -> PageSection:
             curves.setdefault(key, {})[system] = [factor * value for value in row["values"]]
     if not curves:
         return section
-    rows = []
-    for (kind, name, count, chance), own in curves.items():
-        cells = []
-        for system in systems:
-            best = max(own[system]) if system in own else None
-            at = f"layer {own[system].index(best)}" if best is not None else ""
-            cells.append(number(best, KINDS[kind][1])._replace(detail=at))
-        rows.append(table_row(kind, name, count, chance, *cells))
-    ends = {frozenset(name.split("-")) for kind, name, *_ in curves if kind == "retrieval"}
-    scores = [score for score in study.scores if score.metric == "chrf2"]
-    for suite, item in dict.fromkeys((score.suite, score.item) for score in scores):
-        if frozenset(item.split("-")) in ends:
-            own_scores = {s.system: s for s in scores if (s.suite, s.item) == (suite, item)}
-            values = [own_scores.get(system) for system in systems]
-            cells = [number(score.value if score else None, 1) for score in values]
+    rows = [
+        table_row(*key, *(_largest(key[0], own.get(system)) for system in systems))
+        for key, own in curves.items()
+    ]
+    found = by_system(study.scores, lambda score: (score.metric, score.suite, score.item))
+    pairs = {frozenset(name.split("-")) for _, name, *_ in curves}
+    for (metric, suite, item), own_scores in found.items():
+        if metric == "chrf2" and frozenset(item.split("-")) in pairs:
+            scores = [own_scores.get(system) for system in systems]
+            cells = [number(score.value if score else None, 1) for score in scores]
             size = max(score.n for score in own_scores.values())
             rows.append(table_row(f"chrF2, {suite}", item, f"{size:,}", "–", *cells))
     columns = ["what", "languages", "n", "chance", *systems]
@@ -57,3 +53,10 @@ def probing_section(study: Study) -> PageSection:
     title = "Before and after tuning, by layer (0: the embeddings)"
     section.figures = [Figure("probing", title, figures.layers(panels, "per cent"))]
     return section
+
+
+def _largest(kind: str, values: list[float] | None) -> Cell:
+    if values is None:
+        return number(None)
+    best = max(values)
+    return number(best, KINDS[kind][1])._replace(detail=f"layer {values.index(best)}")
