@@ -27,7 +27,7 @@ from bayling_study.config.suites import (
 )
 from bayling_study.config.synthesis import Mixture, matching
 from bayling_study.config.systems import DeltaSystem, Int8System, TunedSystem
-from bayling_study.config.tuning import TuningSection
+from bayling_study.config.tuning import TuningSection, check_curriculum
 from bayling_study.core.errors import StudyError
 from bayling_study.core.languages.flores import flores_languages
 from bayling_study.core.lookup import require
@@ -245,7 +245,7 @@ def _check_tuning(config: StudyConfig, name: str, system: TunedSystem, key: str)
         raise StudyError(what, where=f"{key}.{name}.{own_key}") from error
     where = f"{key}.{name}.tuning" if system.tuning else "tuning"
     _check_adapter(tuning, where)
-    _check_curriculum(tuning, config.synthesis.mixtures[system.mixture], where)
+    check_curriculum(tuning.curriculum, config.synthesis.mixtures[system.mixture].shares, where)
 
 
 def _check_adapter(tuning: TuningSection, where: str) -> None:
@@ -257,27 +257,6 @@ def _check_adapter(tuning: TuningSection, where: str) -> None:
     if four_bits and tuning.offload == "all":
         what = "weights in 4 bits cannot be offloaded"
         raise StudyError(what, where=f"{where}.offload", fix="offload: optimizer")
-
-
-def _check_curriculum(tuning: TuningSection, mixture: Mixture, where: str) -> None:
-    """Checks that phases follow each other to the end and share out what the mixture has."""
-    phases, key = tuning.curriculum, f"{where}.curriculum"
-    kinds = {(phase.non_english is None, bool(phase.recipes)) for phase in phases}
-    if kinds not in (set(), {(True, True)}, {(False, False)}):
-        what = "every phase shares out either languages or recipes, all phases the same"
-        fix = "curriculum: [{until: 0.3, recipes: {code-switch: 1}}, …], or non_english in each"
-        raise StudyError(what, where=key, fix=fix)
-    ends = [phase.until for phase in phases]
-    if phases and (ends != sorted(set(ends)) or ends[-1] != 1.0):
-        what = f"the phases end at {', '.join(f'{end:g}' for end in ends)}"
-        even = ", ".join(f"{number / len(ends):.3g}" for number in range(1, len(ends) + 1))
-        fix = f"ascending ends, the last one 1.0, such as {even}"
-        raise StudyError(what, where=key, fix=fix)
-    held = [name for name, share in mixture.shares.items() if share > 0]
-    for number, phase in enumerate(phases):
-        for recipe in phase.recipes:
-            require("recipe of the mixture", recipe, held, f"{key}.{number}.recipes")
-        conditions.sums_to_one(phase.shares(), f"{key}.{number}.recipes")
 
 
 def _check_base(config: StudyConfig, name: str, key: str, kinds: tuple[str, ...]) -> None:

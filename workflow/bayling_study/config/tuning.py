@@ -6,8 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from bayling_study.config import conditions
 from bayling_study.config.alignment import Alignment
 from bayling_study.config.base import Name, Section, Share
+from bayling_study.core.errors import StudyError
+from bayling_study.core.lookup import require
 
 LINEAR_LAYERS = [*("q_proj", "k_proj", "v_proj", "o_proj"), *("gate_proj", "up_proj", "down_proj")]
 """Every linear layer of a Llama block. Dettmers et al. 2023 (QLoRA, section 4) found that
@@ -62,6 +65,28 @@ class Phase(Section):
         own = ", ".join(f"{name}: {share:.7g}" for name, share in shares.items() if share > 0)
         asked = f"recipes: {{{own}}}" if self.recipes else f"non_english: {shares[NON_ENGLISH]:.3f}"
         return f"{{until: {self.until:g}, {asked}}}"
+
+
+def check_curriculum(phases: list[Phase], mixture: Mapping[str, float], where: str) -> None:
+    """Checks that phases follow each other to the end and share out what the mixture has, by its
+    recipes' shares (``StudyError``: the key, what is wrong and what to write)."""
+    key = f"{where}.curriculum"
+    kinds = {(phase.non_english is None, bool(phase.recipes)) for phase in phases}
+    if kinds not in (set(), {(True, True)}, {(False, False)}):
+        what = "every phase shares out either languages or recipes, all phases the same"
+        fix = "curriculum: [{until: 0.3, recipes: {code-switch: 1}}, …], or non_english in each"
+        raise StudyError(what, where=key, fix=fix)
+    ends = [phase.until for phase in phases]
+    if phases and (ends != sorted(set(ends)) or ends[-1] != 1.0):
+        what = f"the phases end at {', '.join(f'{end:g}' for end in ends)}"
+        even = ", ".join(f"{number / len(ends):.3g}" for number in range(1, len(ends) + 1))
+        fix = f"ascending ends, the last one 1.0, such as {even}"
+        raise StudyError(what, where=key, fix=fix)
+    held = [name for name, share in mixture.items() if share > 0]
+    for number, phase in enumerate(phases):
+        for recipe in phase.recipes:
+            require("recipe of the mixture", recipe, held, f"{key}.{number}.recipes")
+        conditions.sums_to_one(phase.shares(), f"{key}.{number}.recipes")
 
 
 class TuningSection(Section):
