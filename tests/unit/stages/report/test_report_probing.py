@@ -45,5 +45,7 @@ def test_curves_and_scores_stand_side_by_side(tmp_path: Path) -> None:
     ]
     assert "need not mean better answers" in table.note
     (figure,) = section.figures
-    assert "retrieval en-zh (n = 100)" in figure.svg and "probe en &gt; zh" in figure.svg
+    assert (
+        "retrieval en-zh (n = 100, chance 1.0)" in figure.svg and "probe en &gt; zh" in figure.svg
+    )
     assert "zh &gt; en" not in figure.svg and "foundation" in figure.svg

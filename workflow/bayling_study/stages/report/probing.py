@@ -46,8 +46,8 @@ def probing_section(study: Study) -> PageSection:
     section.tables = [Table("probing", "Retrieval, probes, and answers", columns, rows, NOTE)]
     pivot = next(iter(curves))[1].partition("-")[0]
     panels = {
-        f"{kind} {name} (n = {count})": own
-        for (kind, name, count, _), own in curves.items()
+        f"{kind} {name} (n = {count}, chance {chance})": own
+        for (kind, name, count, chance), own in curves.items()
         if kind == "retrieval" or (kind == "probe" and name.startswith(f"{pivot} > "))
     }
     title = "Before and after tuning, by layer (0: the embeddings)"
