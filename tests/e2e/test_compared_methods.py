@@ -57,6 +57,7 @@ def comparison(root: Path, seeds: int) -> Path:
     }  # fmt: skip
     values["report"]["baseline"] = "translation"
     values["comet"] = {"embedded": None}
+    values["probing"] = {"languages": ["de"], "segments": 10}
     path.write_text(yaml.safe_dump(values, sort_keys=False))
     return path
 
@@ -105,6 +106,13 @@ def test_methods_are_trained_under_one_budget_and_compared(tmp_path: Path, seeds
             for mine, theirs, away in zip(into, out_of, english, strict=True)
         ]
     assert (study / "scoring" / "routed" / "translation.json").is_file()
+    probed = {name for name in found if name.startswith("probing/")}
+    assert probed == {f"probing/{name}" for name in ("foundation", "translation", "restored")}
+    states = (study / "report/tables/probing.tsv").read_text().splitlines()
+    assert states[0].split("\t")[4:] == ["foundation", "translation", "restored"] + [
+        f"{name}.seed2" for name in ("translation", "restored") if seeds == 2
+    ]
+    assert states[1].startswith("retrieval\ten-de\t10\t10.0\t")
 
     report = (study / "report" / "index.html").read_text()
     assert report.index('id="comparison"') < report.index('id="overview"')

@@ -22,6 +22,7 @@ files and writes files; the package knows nothing of Snakemake:
 ``deltas``        writes a model as the difference to its base, and back
 ``export``        writes 8-bit files
 ``perplexity``    measures what 8 bits cost
+``probing``       measures what hidden states hold
 ``generation``    has a system answer prompts
 ``harness``       has it answer multiple-choice questions, by likelihood
 ``judging``       has a judge compare answers

@@ -6,6 +6,7 @@ rule report:
         [f"{S}/scoring/{system}" for system in STUDY.layout.evaluated()],
         STUDY.audits(),
         STUDY.perplexities(),
+        [f"{S}/probing/{system}.json" for system in STUDY.layout.probed()],
         STUDY.layout.deltas(),
         published=STUDY.config.report.published,
     output:

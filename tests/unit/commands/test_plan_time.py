@@ -203,3 +203,17 @@ def test_a_plan_without_a_gpu_needs_no_torch_once_the_speed_is_kept(tmp_path, mo
     )
     assert done.stdout.splitlines()[-1] == "[]"
     assert "2 cores of 440 GFLOP/s" in done.stdout
+
+
+def test_the_analysis_of_hidden_states_is_planned(tmp_path):
+    override = tmp_path / "here.yaml"
+    section = {"languages": ["zh", "de"], "segments": 100}
+    write_json(override, {"study": {"results": str(tmp_path)}, "probing": section})
+    dag = Dag(load_config(ROOT / "config" / "config.yaml", override))
+    jobs = work(dag)
+    names = [name for name in jobs if name.startswith("probing/")]
+    assert names == ["probing/foundation", "probing/tuned", "probing/tuned-int8"]
+    assert len(names) == job_counts(dag)["probing"]
+    assert jobs["probing/tuned"].needs == ("tuning/tuned", "corpora/corpora")
+    assert jobs["probing/foundation"].needs == ("corpora/corpora",)
+    assert 10 < jobs["probing/foundation"].seconds < 120  # 56 s of processor time as measured

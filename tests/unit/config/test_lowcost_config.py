@@ -70,15 +70,28 @@ def test_own_keys_are_checked_like_the_section(values: dict[str, Any]) -> None:
         (
             {"curriculum": [{"until": 0.5, "non_english": 0.3}]},
             "phases end at 0.5",
-            "curriculum: [{until: 1, non_english: 0.3}]",
+            "the last one 1.0, such as 1",
         ),
         (
-            {
-                "batch_tokens": 4096,
-                "curriculum": [{"until": 1.0, "non_english": 0.3}],
-            },
-            "shares of conversations",
-            "batch: 16, without batch_tokens",
+            {"curriculum": [{"until": 0.5, "recipes": {"facts": 1}}]},
+            "phases end at 0.5",
+            "the last one 1.0, such as 1",
+        ),
+        (
+            {"curriculum": [{"until": 1.0, "recipes": {"facts": 1}, "non_english": 0.5}]},
+            "either languages or recipes",
+            "non_english in each",
+        ),
+        ({"curriculum": [{"until": 1.0}]}, "either languages or recipes", "non_english in each"),
+        (
+            {"curriculum": [{"until": 1.0, "recipes": {"facts": 1}}]},
+            "recipe of the mixture 'facts'|facts",
+            "translation",
+        ),
+        (
+            {"curriculum": [{"until": 1.0, "recipes": {"translation": 0.5}}]},
+            "add up to 0.5",
+            "{translation: 1}",
         ),
     ],
 )

@@ -60,7 +60,7 @@ def with_gpu() -> set[str]:
 
 @pytest.mark.parametrize("folder", CLUSTERS, ids=lambda path: path.name)
 def test_every_rule_that_uses_a_gpu_asks_each_cluster_for_one(folder):
-    rules = {"tuning", "generation", "harness", "perplexity", "comet_score"}
+    rules = {"tuning", "generation", "harness", "perplexity", "probing", "comet_score"}
     assert with_gpu() == rules | {"judging"}
     text = (folder / "config.yaml").read_text()
     asked = yaml.safe_load(text)["set-resources"]

@@ -4,8 +4,7 @@ What one field alone can say is in the models; what only data can say (does a
 direction have text?) is left to the stages.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from pydantic import ValidationError
 
@@ -31,7 +30,7 @@ from bayling_study.config.suites import (
 )
 from bayling_study.config.synthesis import Mixture, matching
 from bayling_study.config.systems import ASKED_KINDS, WEIGHTED_KINDS, TunedSystem
-from bayling_study.config.tuning import TuningSection
+from bayling_study.config.tuning import TuningSection, check_curriculum
 from bayling_study.core.errors import StudyError
 from bayling_study.core.languages.flores import flores_languages
 from bayling_study.core.lookup import require
@@ -58,6 +57,8 @@ def check_study(config: StudyConfig, where: object) -> None:
     for metric in config.scoring.metrics:
         require("metric", metric, names.metrics(), f"{where}: scoring.metrics")
     conditions.distinct(config.scoring.metrics, f"{where}: scoring.metrics")
+    if config.probing is not None:
+        _check_probing(config.probing.languages, config.corpora, f"{where}: probing.languages")
     _check_files(config, where)
     comet = config.comet
     if comet.more and not (comet.source or comet.path or comet.embedded):
@@ -102,6 +103,14 @@ def _check_corpora(corpora: CorporaSection, key: str) -> None:
         what = f"{cleaning.min_words} is more than max_words, so every segment would be rejected"
         fix = f"at most {cleaning.max_words}"
         raise StudyError(what, where=f"{key}.cleaning.min_words", fix=fix)
+
+
+def _check_probing(asked: list[str], corpora: CorporaSection, key: str) -> None:
+    conditions.distinct(asked, key)
+    known = [code for corpus in corpora.parallel for code in corpus.targets]
+    for code in asked:
+        require("language beside the pivot in corpora.parallel", code, known, key)
+        conditions.language(code, key, cldr=True)
 
 
 def _languages(config: StudyConfig) -> set[str]:
@@ -209,12 +218,12 @@ def _check_systems(config: StudyConfig, key: str) -> None:
                 _check_base(config, base, f"{key}.{name}.{part}", fitting)
         if isinstance(system, TunedSystem):
             made_of(config.systems, name)  # refuses a circle
-            _check_tuning(config, name, system.tuning, key)
+            _check_tuning(config, name, system, key)
         check_examples(config, name, _languages(config), f"{key}.{name}")
         check_combined(config, name, f"{key}.{name}", own)
 
 
-def _check_tuning(config: StudyConfig, name: str, own: Mapping[str, Any], key: str) -> None:
+def _check_tuning(config: StudyConfig, name: str, system: TunedSystem, key: str) -> None:
     """Checks what a tuned system is trained with: the section ``tuning`` and its own keys."""
     try:
         tuning = config.tuning_of(name)
@@ -226,9 +235,9 @@ def _check_tuning(config: StudyConfig, name: str, own: Mapping[str, Any], key: s
         if moved:
             what = f"this key is now called systems.{name}.{moved}; write its value there"
         raise StudyError(what, where=f"{key}.{name}.{own_key}") from error
-    where = f"{key}.{name}.tuning" if own else "tuning"
+    where = f"{key}.{name}.tuning" if system.tuning else "tuning"
     _check_adapter(tuning, where)
-    _check_curriculum(tuning, where)
+    check_curriculum(tuning.curriculum, config.synthesis.mixtures[system.mixture].shares, where)
 
 
 def _check_adapter(tuning: TuningSection, where: str) -> None:
@@ -240,24 +249,6 @@ def _check_adapter(tuning: TuningSection, where: str) -> None:
     if four_bits and tuning.offload == "all":
         what = "weights in 4 bits cannot be offloaded"
         raise StudyError(what, where=f"{where}.offload", fix="offload: optimizer")
-
-
-def _check_curriculum(tuning: TuningSection, where: str) -> None:
-    """Checks that phases follow each other to the end and that they count conversations."""
-    phases = tuning.curriculum
-    ends = [phase.until for phase in phases]
-    if phases and (ends != sorted(set(ends)) or ends[-1] != 1.0):
-        what = f"the phases end at {', '.join(f'{end:g}' for end in ends)}"
-        even = ", ".join(
-            f"{{until: {number / len(phases):.3g}, non_english: {phase.non_english:g}}}"
-            for number, phase in enumerate(phases, 1)
-        )
-        fix = f"ascending ends, the last one 1.0: curriculum: [{even}]"
-        raise StudyError(what, where=f"{where}.curriculum", fix=fix)
-    if phases and tuning.batch_tokens is not None:
-        what = "phases are shares of conversations, so a step must be a number of conversations"
-        fix = f"batch: {tuning.batch}, without batch_tokens"
-        raise StudyError(what, where=f"{where}.batch_tokens", fix=fix)
 
 
 def _check_base(config: StudyConfig, name: str, key: str, kinds: tuple[str, ...]) -> None:

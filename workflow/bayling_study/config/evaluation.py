@@ -26,6 +26,21 @@ class PerplexitySection(Section):
     """Held-out conversations on which the two are compared."""
 
 
+class ProbingSection(Section):
+    """What hidden states of the systems hold, layer by layer: of those that have a model here."""
+
+    languages: list[Name] = Field(min_length=1)
+    """Languages beside their pivot: how often is a held-out text's translation the nearest text,
+    and does a probe of facts trained in one language hold in another?"""
+    segments: int = Field(default=100, ge=2)
+    """Test segments of each language, drawn with the study's seed: one in so many is chance."""
+
+    @property
+    def texts(self) -> int:
+        """Texts that a system reads, of them 230 statements on 115 capitals in each language."""
+        return 2 * len(self.languages) * self.segments + 230 * (len(self.languages) + 1)
+
+
 class GenerationSection(Section):
     """How hypotheses are made."""
 

@@ -54,6 +54,8 @@ class StudyConfig(Section):
     """8-bit export."""
     perplexity: evaluation.PerplexitySection = evaluation.PerplexitySection()
     """Perplexity of 8-bit systems."""
+    probing: evaluation.ProbingSection | None = None
+    """Analysis of hidden states; none makes none."""
     generation: evaluation.GenerationSection = evaluation.GenerationSection()
     """How systems are run."""
     suites: dict[Name, Suite] = {}

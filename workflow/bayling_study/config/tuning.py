@@ -1,12 +1,16 @@
 """Section ``tuning``: full fine-tuning with DeepSpeed."""
 
 import math
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from bayling_study.config import conditions
 from bayling_study.config.alignment import Alignment
-from bayling_study.config.base import Section, Share
+from bayling_study.config.base import Name, Section, Share
+from bayling_study.core.errors import StudyError
+from bayling_study.core.lookup import require
 
 LINEAR_LAYERS = [*("q_proj", "k_proj", "v_proj", "o_proj"), *("gate_proj", "up_proj", "down_proj")]
 """Every linear layer of a Llama block. Dettmers et al. 2023 (QLoRA, section 4) found that
@@ -34,13 +38,55 @@ class Adapter(Section):
     """Trains the embedding and the output layer too, whole: what new tokens need."""
 
 
+NON_ENGLISH, ENGLISH = "non-English", "English"
+"""The groups of conversations that ``non_english`` shares out."""
+
+
 class Phase(Section):
-    """A part of training with its own share of languages."""
+    """A part of training with its own shares of languages or of recipes."""
 
     until: float = Field(gt=0, le=1)
-    """Where the phase ends, as a share of all conversations of the run."""
-    non_english: Share
+    """Where the phase ends, as a share of the run: of its conversations, or of its tokens where a
+    step is ``batch_tokens``."""
+    non_english: Share | None = Field(default=None, exclude_if=lambda value: value is None)
     """Share of conversations that teach answering in a language other than English."""
+    recipes: dict[Name, Share] = Field(default={}, exclude_if=lambda value: not value)
+    """Recipe of the mixture to its share of conversations, in place of ``non_english``; shares add
+    up to 1."""
+
+    def shares(self) -> dict[str, float]:
+        """Returns the share of each group of conversations, by the group's name."""
+        if self.non_english is None:
+            return dict(self.recipes)
+        return {NON_ENGLISH: self.non_english, ENGLISH: 1 - self.non_english}
+
+    def written(self, shares: Mapping[str, float]) -> str:
+        """Returns the phase with other shares as a configuration writes it."""
+        own = ", ".join(f"{name}: {share:.7g}" for name, share in shares.items() if share > 0)
+        asked = f"recipes: {{{own}}}" if self.recipes else f"non_english: {shares[NON_ENGLISH]:.3f}"
+        return f"{{until: {self.until:g}, {asked}}}"
+
+
+def check_curriculum(phases: list[Phase], mixture: Mapping[str, float], where: str) -> None:
+    """Checks that phases follow each other to the end and share out what the mixture has, by its
+    recipes' shares (``StudyError``: the key, what is wrong and what to write)."""
+    key = f"{where}.curriculum"
+    kinds = {(phase.non_english is None, bool(phase.recipes)) for phase in phases}
+    if kinds not in (set(), {(True, True)}, {(False, False)}):
+        what = "every phase shares out either languages or recipes, all phases the same"
+        fix = "curriculum: [{until: 0.3, recipes: {code-switch: 1}}, …], or non_english in each"
+        raise StudyError(what, where=key, fix=fix)
+    ends = [phase.until for phase in phases]
+    if phases and (ends != sorted(set(ends)) or ends[-1] != 1.0):
+        what = f"the phases end at {', '.join(f'{end:g}' for end in ends)}"
+        even = ", ".join(f"{number / len(ends):.3g}" for number in range(1, len(ends) + 1))
+        fix = f"ascending ends, the last one 1.0, such as {even}"
+        raise StudyError(what, where=key, fix=fix)
+    held = [name for name, share in mixture.items() if share > 0]
+    for number, phase in enumerate(phases):
+        for recipe in phase.recipes:
+            require("recipe of the mixture", recipe, held, f"{key}.{number}.recipes")
+        conditions.sums_to_one(phase.shares(), f"{key}.{number}.recipes")
 
 
 class TuningSection(Section):
@@ -106,12 +152,13 @@ class TuningSection(Section):
     alignment: Alignment | None = Field(default=None, exclude_if=lambda value: value is None)
     """A contrastive loss on translations beside the language model's; none trains without it."""
     curriculum: list[Phase] = []
-    """Shares of non-English conversations over the run (PolyLM: 0.3, then 0.6), the last phase
-    ``until: 1.0``; empty is one shuffled stream. The mean share must be the mixture's own, so that
-    every conversation is used as often as any other."""
+    """Phases with shares of non-English conversations (PolyLM: 0.3, then 0.6) or of recipes (CSR:
+    code-switch, then translation), the last one ``until: 1.0``; empty is one shuffled stream. The
+    mean shares must be the mixture's own, so that every conversation is used as often as any
+    other."""
     curriculum_repeats: bool = False
-    """Lets a curriculum have another mean share than the mixture: conversations of the group that
-    is asked for more often are then used again, and some of the other not at all."""
+    """Lets a curriculum have another mean shares than the mixture: conversations of a group that
+    is asked for more often are then used again, and some of another not at all."""
 
     @model_validator(mode="after")
     def _ends(self) -> "TuningSection":

@@ -164,6 +164,12 @@ class Layout:
         asked = systems or self.evaluated()
         return [name for name in asked if isinstance(self.config.systems[name], WITH_MODEL)]
 
+    def probed(self) -> list[str]:
+        """Returns the systems whose hidden states are looked into, each method in one seed."""
+        systems = self.with_model() if self.config.probing else []
+        first = self.config.study.seed
+        return [name for name in systems if self.config.training_seed(name) == first]
+
     def without_model(self) -> list[str]:
         """Returns the evaluated systems whose answers come from elsewhere, or other systems."""
         here = self.with_model()

@@ -41,6 +41,7 @@ OWN = {
     "judging": (4000, 480),
     "masks": (4000, 120),
     "perplexity": (4000, 120),
+    "probing": (4000, 120),
     "prompts": (2000, 30),
     "report": (2000, 30),
     "scoring": (2000, 120),

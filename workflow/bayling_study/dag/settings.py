@@ -28,6 +28,7 @@ READ: dict[str, tuple[str, ...]] = {
     "tuning": ("tuning", "systems"),
     "export": ("export", "systems"),
     "perplexity": ("perplexity", *_RUN, "generation.int8_compute", "scoring.bootstrap", "systems"),
+    "probing": ("probing", *_RUN, "generation.int8_compute"),
     "generation": ("generation", "suites", "systems"),
     "generation.elsewhere": ("suites", "systems"),
     "harness": (*_RUN, "generation.max_batch", "generation.int8_compute", "suites", "systems"),

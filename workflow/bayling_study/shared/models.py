@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from transformers import AutoTokenizer, GenerationConfig
 from transformers.utils import logging as transformers_logging
@@ -32,6 +33,18 @@ class Loaded:
     format: str
     context: int
     set_aside: dict[str, Any] = field(default_factory=dict)
+
+
+PooledText = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
+"""Token ids [tokens], and for each whether it belongs to the pool."""
+
+
+def pooled_tokens(tokenizer: Any, text: str) -> PooledText:
+    """Returns a text's ids; its first token, an attention sink, and special ones are not pooled."""
+    ids = np.asarray(tokenizer(text)["input_ids"], dtype=np.int32)
+    pooled = ~np.isin(ids, tokenizer.all_special_ids)
+    pooled[:1] = False
+    return ids, pooled
 
 
 def checkpoint_format(path: Path) -> str:

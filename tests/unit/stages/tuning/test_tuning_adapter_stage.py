@@ -126,10 +126,10 @@ def test_a_curriculum_orders_the_steps_and_is_recorded(tmp_path: Path) -> None:
         curves.append((losses(stage), record(stage)["parameters"]["data_order"]))
     facts = record(stage)["parameters"]
     assert facts["curriculum.phases"] == [
-        {"conversations": 12, "non_english": 3},
-        {"conversations": 12, "non_english": 9},
+        {"conversations": 12, "non-English": 3, "English": 9},
+        {"conversations": 12, "non-English": 9, "English": 3},
     ]
-    assert facts["curriculum.uses_of_each.english"] == 1.0
+    assert facts["curriculum.uses_of_each.English"] == 1.0
     assert curves[0][0] == pytest.approx(curves[1][0], abs=1e-5)
     assert curves[0][1] == curves[1][1]
     run(prepared(tmp_path))

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from bayling_study.config.alignment import PRESETS, Alignment
 from bayling_study.config.tuning import TuningSection
 from bayling_study.core.errors import StudyError
+from bayling_study.shared.models import pooled_tokens
 from bayling_study.stages.tuning import pairs
 from bayling_study.stages.tuning.alignment import Aligner
 from bayling_study.stages.tuning.contrastive import contrastive_loss, pool
@@ -68,9 +69,9 @@ def test_a_pool_takes_its_own_text_without_the_first_token() -> None:
 
 
 def test_first_and_special_tokens_are_in_no_pool() -> None:
-    ids, pooled = pairs._encode(chatml_tokenizer(), "ab<|im_end|>c")
+    ids, pooled = pooled_tokens(chatml_tokenizer(), "ab<|im_end|>c")
     assert pooled.tolist() == [False, True, False, True] and len(ids) == 4
-    ids, pooled = pairs._encode(llama3_tokenizer(), "ab")  # a BOS stands in front
+    ids, pooled = pooled_tokens(llama3_tokenizer(), "ab")  # a BOS stands in front
     assert pooled.tolist() == [False, True, True]
 
 

@@ -1,4 +1,4 @@
-"""The curriculum over the language mix: shares, uses, order, refusals."""
+"""The curriculum over languages and over recipes: shares, uses, order, refusals."""
 
 from __future__ import annotations
 
@@ -22,8 +22,20 @@ from bayling_study.stages.tuning.packing import Schedule
 POLYLM = [Phase(until=0.5, non_english=0.3), Phase(until=1.0, non_english=0.6)]
 
 
-def flags(count: int, non_english: int) -> list[bool]:
-    return [index < non_english for index in range(count)]
+CSR = [
+    Phase(until=0.25, recipes={"code-switch": 1}),
+    Phase(until=1.0, recipes={"translation": 0.8, "general": 0.2}),
+]
+
+
+def flags(count: int, non_english: int) -> list[str]:
+    return ["non-English" if index < non_english else "English" for index in range(count)]
+
+
+def recipes(count: int, **counts: int) -> list[str]:
+    made = [name.replace("_", "-") for name, own in counts.items() for _ in range(own)]
+    assert len(made) == count
+    return made
 
 
 def stream(found: Curriculum, count: int) -> list[int]:
@@ -70,12 +82,12 @@ def test_uses_differ_only_by_repeats(
     for group in (range(other), range(other, count)):
         uses = [drawn[index] for index in group]
         assert max(uses) - min(uses) <= 1
-    shares = curriculum._with_mean(
-        [low, 1 - low], float(np.dot([cut, 1 - cut], [low, 1 - low])), other / count
-    )
+    asked = np.array([[low, 1 - low], [1 - low, low]])
+    own = np.array([other, count - other]) / count
+    shares = curriculum._with_mean(asked, np.array([cut, 1 - cut]) @ asked, own)
     fitting = [
         phase.model_copy(update={"non_english": min(1.0, max(0.0, share))})
-        for phase, share in zip(phases, shares, strict=True)
+        for phase, (share, _) in zip(phases, shares, strict=True)
     ]
     exact = stream(Curriculum(fitting, flags(count, other), total, 5), total)
     assert set(Counter(exact).values()) == {epochs}
@@ -126,10 +138,10 @@ def test_steps_do_not_depend_on_the_number_of_processes() -> None:
 def test_what_the_run_record_says() -> None:
     facts = Curriculum(POLYLM, flags(100, 60), 100, seed=5, repeats=True).facts()
     assert facts["phases"] == [
-        {"conversations": 50, "non_english": 15},
-        {"conversations": 50, "non_english": 30},
+        {"conversations": 50, "non-English": 15, "English": 35},
+        {"conversations": 50, "non-English": 30, "English": 20},
     ]
-    assert facts["uses_of_each"] == {"non_english": 45 / 60, "english": 55 / 40}
+    assert facts["uses_of_each"] == {"non-English": 45 / 60, "English": 55 / 40}
 
 
 def test_a_bounded_run_has_its_phases_inside_the_bound() -> None:
@@ -152,18 +164,96 @@ def test_languages_come_from_the_instructions(tmp_path: Path) -> None:
         row("d", "", ["zh"]),
     ]
     parquet.write_table(pa.Table.from_pylist(rows), tmp_path / "train.parquet")
-    curriculum.write_flags(tmp_path, tmp_path, ["d", "a", "c"])
+    curriculum.write_groups(tmp_path, tmp_path, ["d", "a", "c"], POLYLM)
     section = TuningSection(epochs=3, curriculum_repeats=True, curriculum=POLYLM)
     found = curriculum.configured(section, tmp_path, [1, 1, 1], seed=5)
     assert found is not None
-    assert found.groups == {True: [0], False: [1, 2]}
-    assert curriculum.answers_in_other_language(rows[1])
+    assert dict(zip(found.names, found.groups, strict=True)) == {
+        "non-English": [0],
+        "English": [1, 2],
+    }
+    assert curriculum.language_group(rows[1]) == "non-English"
     assert curriculum.configured(TuningSection(), tmp_path, [1], seed=5) is None
     with pytest.raises(StudyError, match="names no language"):
-        curriculum.answers_in_other_language(row("e", "", []))
+        curriculum.language_group(row("e", "", []))
 
 
 def test_instructions_without_languages_are_refused(tmp_path: Path) -> None:
     parquet.write_table(pa.Table.from_pylist([{"id": "a"}]), tmp_path / "train.parquet")
+    with pytest.raises(StudyError, match="no columns recipe"):
+        curriculum.write_groups(tmp_path, tmp_path, ["a"], CSR)
     with pytest.raises(StudyError, match="no columns direction and languages"):
-        curriculum.write_flags(tmp_path, tmp_path, ["a"])
+        curriculum.write_groups(tmp_path, tmp_path, ["a"], POLYLM)
+
+
+def test_recipes_follow_each_other_and_mix_inside_a_phase() -> None:
+    labels = recipes(200, code_switch=50, translation=120, general=30)
+    found = Curriculum(CSR, labels, 400, seed=5)
+    order = [labels[index] for index in stream(found, 400)]
+    assert set(order[:100]) == {"code-switch"}
+    for start in range(100, 400, 10):
+        assert Counter(order[start : start + 10]) == {"translation": 8, "general": 2}
+    assert found.facts()["uses_of_each"] == {"code-switch": 2, "translation": 2, "general": 2}
+    assert set(Counter(stream(found, 400)).values()) == {2}
+
+
+def test_a_recipe_that_no_phase_names_is_refused_or_counted() -> None:
+    labels = recipes(100, code_switch=25, translation=50, general=15, plug=10)
+    with pytest.raises(StudyError, match=r"ask for 60\.0% translation .* has 50\.0%") as caught:
+        Curriculum(CSR, labels, 100, seed=5)
+    assert "{translation: 0.6666667, general: 0.2, plug: 0.1333333}" in (caught.value.fix or "")
+    found = Curriculum(CSR, labels, 100, seed=5, repeats=True)
+    assert found.facts()["uses_of_each"]["plug"] == 0
+    with pytest.raises(StudyError, match="no general conversations"):
+        Curriculum(CSR, labels[:75], 100, seed=5, repeats=True)
+
+
+@given(
+    sizes=st.lists(st.integers(1, 30), min_size=3, max_size=3),
+    first=st.lists(st.integers(0, 9), min_size=3, max_size=3),
+    cut=st.floats(0.1, 0.9),
+)
+@settings(max_examples=60, deadline=None)
+def test_moved_shares_of_three_groups_use_everything_once(
+    sizes: list[int], first: list[int], cut: float
+) -> None:
+    names, count = ("code-switch", "general", "translation"), sum(sizes)
+    raw = np.array([[first[0] + 1, *first[1:]], [10, 10, 10]])
+    asked = raw / raw.sum(axis=1, keepdims=True)
+    own = np.array(sizes) / count
+    moved = curriculum._with_mean(asked, np.array([cut, 1 - cut]) @ asked, own)
+    assert moved.min() >= 0
+    phases = [
+        Phase.model_construct(
+            until=end, non_english=None, recipes=dict(zip(names, row, strict=True))
+        )
+        for end, row in zip((cut, 1.0), moved.tolist(), strict=True)
+    ]
+    labels = [name for name, size in zip(names, sizes, strict=True) for _ in range(size)]
+    assert sorted(stream(Curriculum(phases, labels, count, 5), count)) == list(range(count))
+
+
+@pytest.mark.parametrize(("switched", "repeats"), [(100, False), (500, True)])
+def test_with_a_batch_in_tokens_a_phase_ends_after_its_share_of_tokens(
+    switched: int, repeats: bool
+) -> None:
+    """Switched sentences are three times as long, and have a quarter of the steps."""
+    labels = recipes(1000, code_switch=switched, translation=1000 - switched)
+    lengths = [30 if label == "code-switch" else 10 for label in labels]
+    phases = [
+        Phase(until=0.25, recipes={"code-switch": 1}),
+        Phase(until=1, recipes={"translation": 1}),
+    ]
+    section = TuningSection(
+        batch_tokens=1200, max_length=30, max_steps=10, epochs="auto", curriculum_repeats=repeats
+    )
+    total = curriculum.stream_length(section, lengths)
+    found = Curriculum(phases, labels, total, 5, repeats, lengths)
+    plan = Schedule(
+        lengths, batch=1, batch_tokens=1200, epochs="auto", max_steps=10, capacity=30, processes=1,
+        seed=5, order=found.order,
+    )  # fmt: skip
+    steps = [Counter(labels[index] for index in plan.conversations(step)) for step in range(10)]
+    assert steps[:2] == [{"code-switch": 40}] * 2
+    assert steps[2] == {"code-switch": 20, "translation": 60}
+    assert steps[3:] == [{"translation": 120}] * 7

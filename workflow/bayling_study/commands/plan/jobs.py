@@ -23,7 +23,7 @@ def job_names(dag: Dag) -> dict[str, list[str]]:
     names = {
         "download": layout.used_sources(),
         "foundation": list(dict.fromkeys(system.source for system in foundations)),
-        "corpora": [""] * bool(mixtures or drawn or embedded or more or shown),
+        "corpora": [""] * bool(mixtures or drawn or embedded or more or shown or config.probing),
         "foundation_vocabulary": more,
         "synthesis": mixtures,
         "prompts": list(config.suites),
@@ -34,6 +34,7 @@ def job_names(dag: Dag) -> dict[str, list[str]]:
         "deltas_make": [folder.name for folder in layout.deltas()],
         "export": exports,
         "perplexity": exports,
+        "probing": layout.probed(),
         "generation": layout.with_model(),
         "generation_elsewhere": layout.without_model(),
         "harness": [folder.name for folder in layout.harness(*answering)],

@@ -39,6 +39,8 @@ SUPERVISED = 0.23
 PROMPT_TOKENS = {"translation": 80, "interactive": 125}
 READ_TOKENS = 100
 """Of a conversation of ``perplexity``."""
+PROBED_TOKENS = 15
+"""Of a text of ``probing``."""
 ANSWER_TOKENS = {"foundation": 40, "tuned": 20}
 """Tokens of an answer, at most the suite's limit: untuned models go on."""
 
@@ -65,6 +67,7 @@ class Work:
         self.layout, self.config, self.speed = dag.layout, dag.config, speed
         self.shapes, self.comet = shapes, bool(dag.comet_scores())
         corpora = any(self.layout.suite_needs_corpora(suite) for suite in self.config.suites)
+        corpora = corpora or self.config.probing is not None
         self.text = ["corpora/corpora"] if corpora or self.layout.names(TunedSystem) else []
 
     def jobs(self, corpus_bytes: int) -> list[Job]:
@@ -125,6 +128,9 @@ class Work:
             needs.append(f"export/{name}")
         if name not in self.layout.evaluated():
             return found
+        if name in self.layout.probed():
+            seconds = self._probing(shape) if shape else None
+            found.append(self._job("probing", name, [*needs[len(prompts) :], *self.text], seconds))
         seconds = self._answering(name, shape) if shape else None
         return [*found, self._job("generation", name, needs, seconds)]
 
@@ -153,6 +159,10 @@ class Work:
             step = 2 * shape.parameters() * written / self.speed.steps
             seconds += calls * count * how.beams * (read + step) / READ_SHARE
         return seconds
+
+    def _probing(self, shape: Shape) -> float:
+        tokens = (self.config.probing.texts if self.config.probing else 0) * PROBED_TOKENS
+        return 2 * shape.parameters() * tokens / (self.speed.products * READ_SHARE)
 
     def _reading(self, shape: Shape) -> float:
         """Returns the seconds in which two models read the conversations of ``perplexity``."""

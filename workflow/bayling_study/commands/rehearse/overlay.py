@@ -38,6 +38,7 @@ MOST: dict[str, int] = {
     "generation.batch_tokens": 2048,
     "generation.max_batch": 16,
     "perplexity.conversations": 4,
+    "probing.segments": 4,
     "scoring.bootstrap.samples": 20,
     **{"comet.embedded.rows": 200, "comet.embedded.held_out": 40, "comet.embedded.epochs": 1},
     "comet.embedded.vocabulary": 1000,

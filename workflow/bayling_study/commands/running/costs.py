@@ -80,6 +80,8 @@ class Costs:
                 return config.synthesis.mixtures[mixture].conversations
             case "conversations":
                 return config.perplexity.conversations
+            case "texts" if config.probing:
+                return config.probing.texts
             case "rows" if config.comet.embedded:
                 return config.comet.embedded.rows * config.comet.embedded.epochs
             case "questions":

@@ -29,6 +29,7 @@ from bayling_study.stages.report.facts import environment_section, jobs_section,
 from bayling_study.stages.report.metrics import metrics_section
 from bayling_study.stages.report.overview import overview_section
 from bayling_study.stages.report.page import render
+from bayling_study.stages.report.probing import probing_section
 from bayling_study.stages.report.published_table import read_published
 from bayling_study.stages.report.reproduction import summary_table, verdict_section
 from bayling_study.stages.report.results import result_sections
@@ -42,7 +43,7 @@ COMMAND_LINE = cli.command(
     out=cli.path("folder of the report"),
 )
 CHAPTERS = (
-    *(ablation_section, tuning_section, export_section),
+    *(ablation_section, tuning_section, export_section, probing_section),
     *(data_section, jobs_section, environment_section),
 )
 

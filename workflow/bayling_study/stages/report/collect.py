@@ -154,6 +154,8 @@ class Study:
 
     perplexities = _by_name("perplexity/*.json")
     """The perplexities of 8-bit systems and of what they were made from."""
+    probings = _by_name("probing/*.json")
+    """What the hidden states of systems hold."""
     audits = _by_name("synthesis/*/audit.json")
     """The audits of the training sets by mixture."""
     masks = _by_name("masks/*/mask_audit.json")

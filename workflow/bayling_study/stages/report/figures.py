@@ -187,6 +187,21 @@ def scaling(panels: dict[str, dict[str, tuple[float, float]]], label: str) -> st
         return svg_of(figure)
 
 
+def layers(panels: dict[str, dict[str, list[float]]], unit: str) -> str:
+    """Draws values over layers, one panel per title and one line per name, from layer 0."""
+    with pyplot.rc_context(STYLE):
+        figure, grid = _panels(len(panels), 3.0, 2.3, most=3, margin=0.6, sharey=True)
+        for axes, (title, lines) in zip(grid, panels.items(), strict=True):
+            for place, (name, values) in enumerate(lines.items()):
+                style = ("-", "--", ":")[place // len(PALETTE) % 3]
+                axes.plot(values, style, color=PALETTE[place % len(PALETTE)], label=name)
+            axes.set_title(title, fontsize=9)
+            axes.set(xlabel="layer", ylabel=unit)
+        grid[0].legend(fontsize=7)
+        figure.tight_layout()
+        return svg_of(figure)
+
+
 def strip(rows: dict[str, list[float]], label: str) -> str:
     """Draws values as points, one line per name; ``label`` says what they are, with the unit."""
     with pyplot.rc_context(STYLE):

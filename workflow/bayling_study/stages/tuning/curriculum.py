@@ -1,130 +1,166 @@
-"""A curriculum over the language mix: how many non-English conversations each phase learns.
+"""A curriculum: the phases of a training, each with its own shares of conversations.
 
-PolyLM (arXiv 2307.06018) raises the share of non-English text from 30 to 60 % over its training.
-Here a conversation counts as non-English when it teaches to answer in another language.
+A phase shares conversations out by language or by recipe. PolyLM (arXiv 2307.06018) raises the
+share of non-English text from 30 to 60 % over its training; a conversation counts as non-English
+when it teaches to answer in another language. CSR (arXiv 2204.07834) first restores code-switched
+sentences and then translates: one recipe a phase.
 
-The stream of conversations is cut into phases. Inside a phase the two groups alternate evenly, so
-that every step has the phase's share; each group is a stream of its own seeded permutations. So
-every conversation is used ``epochs`` times, if the phases' mean share is the mixture's own. If it
-is not, one group would have to be used more often than the other: refused, unless
+The stream of conversations is cut into phases. Inside a phase the groups alternate evenly, so that
+every step has the phase's shares; each group is a stream of its own seeded permutations. So every
+conversation is used ``epochs`` times, if the phases' mean shares are the mixture's own. If they are
+not, one group would have to be used more often than another: refused, unless
 ``tuning.curriculum_repeats`` allows it.
 """
 
 import hashlib
+import itertools
 import math
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as parquet
 
-from bayling_study.config.tuning import Phase, TuningSection
+from bayling_study.config.tuning import ENGLISH, NON_ENGLISH, Phase, TuningSection
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import atomic_file
 from bayling_study.core.seeds import generator
 from bayling_study.shared.token_set import TokenSet
 from bayling_study.stages.tuning.schedule import Order, shuffled
 
+Array = np.ndarray[Any, Any]
 KEY = "tuning.curriculum"
-FLAGS = "non_english.npy"
+GROUPS = "groups.npz"
 TOLERANCE = 0.01
 """A mean share this near to the mixture's is taken to mean it; the phases are then shifted."""
 
 
 class Curriculum:
-    """The order that ascending phases ask for; their ``until`` refers to ``total`` conversations
-    (``StudyError`` if the mean share is not the mixture's and must be, or a group is missing).
-    ``flags`` tell which conversations are non-English, ``repeats`` whether the two groups may be
-    used unequally often."""
+    """The order that ascending phases ask for, over ``total`` conversations.
+
+    ``labels`` name each conversation's group, ``repeats`` says whether groups may be used unequally
+    often. ``lengths`` are the conversations' tokens where steps are counted in tokens, so that
+    ``until`` is a share of the run's steps either way.
+
+    Raises:
+        StudyError: the mean shares are not the mixture's and must be, or a group is missing.
+    """
 
     def __init__(
         self,
         phases: Sequence[Phase],
-        flags: Sequence[bool],
+        labels: Sequence[str],
         total: int,
         seed: int,
         repeats: bool = False,
+        lengths: Sequence[int] | None = None,
     ) -> None:
-        non_english = np.asarray(flags, dtype=bool)
-        chosen = {True: non_english, False: ~non_english}
-        groups = {flag: np.flatnonzero(own).tolist() for flag, own in chosen.items()}
-        self.groups: dict[bool, list[int]] = groups
-        self.count, self.total, self.seed = len(flags), total, seed
-        self.shares = _shares(phases, len(groups[True]) / len(flags), repeats)
-        self.ends = [phase.until * total for phase in phases]
-        widths = np.diff([0.0, *self.ends])
-        self._marks = np.concatenate([[0.0], np.cumsum(widths * self.shares)])
-        wanted = {True: max(self.shares), False: 1 - min(self.shares)}
-        for flag, share in wanted.items():
-            if share > 0 and not groups[flag]:
-                kind = "non-English" if flag else "English"
-                raise StudyError(f"the mixture has no {kind} conversations", where=KEY)
+        own = np.asarray(labels)
+        asked = [group for phase in phases for group in phase.shares()]
+        self.names = list(dict.fromkeys([*asked, *np.unique(own).tolist()]))
+        self.groups = [np.flatnonzero(own == name).tolist() for name in self.names]
+        self.count, self.total, self.seed = len(own), total, seed
+        shares = np.array([[p.shares().get(name, 0.0) for name in self.names] for p in phases])
+        self.places = range(len(self.names))
+        if empty := [n for n in self.places if shares[:, n].any() and not self.groups[n]]:
+            raise StudyError(f"the mixture has no {self.names[empty[0]]} conversations", where=KEY)
+        sizes = np.ones(self.count) if lengths is None else np.asarray(lengths) / np.mean(lengths)
+        means = np.array([sizes[group].mean() if group else 1.0 for group in self.groups])
+        widths = np.diff([0.0, *(phase.until for phase in phases)]) / (shares @ means)
+        if repeats:  # longer conversations more often: fewer of them in as many tokens
+            self.total = max(1, round(total * widths.sum()))
+        widths = widths / widths.sum()
+        parts = np.array([len(group) / self.count for group in self.groups])
+        self.shares = shares if repeats else _fitting(phases, self.names, shares, widths, parts)
+        self.ends = np.cumsum(widths) * self.total
 
     def order(self, epoch: int) -> list[int]:
-        """Returns the conversations of the ``epoch``-th slice of the stream, by index. A slice is
-        as long as there are conversations; with phases of unequal shares one can be in it twice and
-        another not at all."""
-        places = np.arange(epoch * self.count, (epoch + 1) * self.count + 1)
-        before = self.non_english(places)
-        ends = {True: before[[0, -1]].tolist(), False: (places - before)[[0, -1]].tolist()}
-        streams = {flag: self._uses(flag, *own) for flag, own in ends.items()}
-        return [streams[flag].pop() for flag in np.diff(before).astype(bool).tolist()]
+        """Returns the conversations of the ``epoch``-th slice of the stream, by index.
 
-    def non_english(self, places: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        """Returns how many non-English conversations come before places of the stream, int64."""
-        inside = np.interp(places, [0.0, *self.ends], self._marks)
-        beyond = np.maximum(places - self.ends[-1], 0.0) * self.shares[-1]
-        rounded: np.ndarray[Any, Any] = np.floor(inside + beyond + 0.5).astype(np.int64)
-        return rounded
+        A slice is as long as there are conversations; with phases of unequal shares one can be
+        in it twice and another not at all.
+        """
+        begin = epoch * self.count
+        groups = self.stream(begin + self.count)
+        first, last = (self._counts(groups[:place]) for place in (begin, len(groups)))
+        streams = [self._uses(*own) for own in zip(self.places, first, last, strict=True)]
+        return [streams[group].pop() for group in groups[begin:].tolist()]
 
-    def _uses(self, flag: bool, first: int, last: int) -> list[int]:
-        """Returns the uses ``first … last − 1`` of a group's stream, the last one first."""
-        group = self.groups[flag]
+    def stream(self, places: int) -> Array:
+        """Returns the number of the group at each of the first ``places`` of the stream.
+
+        The k-th conversation of a group stands where the shares up to there add up to k - 1/2 of
+        it; behind the last phase the stream goes on with that phase's shares.
+        """
+        horizon = max(places, self.total) + len(self.names) + 1
+        edges = np.array([0.0, *self.ends, self.ends[-1] + horizon])
+        passed = np.diff(edges)[:, None] * np.vstack([self.shares, self.shares[-1:]])
+        marks = np.vstack([np.zeros(len(self.names)), np.cumsum(passed, axis=0)])
+        counts = [round(float(np.interp(horizon, edges, own))) for own in marks.T]
+        found = [
+            np.interp(np.arange(n) + 0.5, own, edges)
+            for n, own in zip(counts, marks.T, strict=True)
+        ]
+        groups = np.repeat(self.places, counts)
+        stream: Array = groups[np.lexsort((groups, np.concatenate(found)))][:places]
+        return stream
+
+    def _counts(self, groups: Array) -> list[int]:
+        counts: list[int] = np.bincount(groups, minlength=len(self.names)).tolist()
+        return counts
+
+    def _uses(self, group: int, first: int, last: int) -> list[int]:
+        """Returns the uses ``first … last - 1`` of a group's stream, the last one first."""
+        members, name = self.groups[group], self.names[group]
         uses: list[int] = []
-        for round_ in range(first // max(1, len(group)), math.ceil(last / max(1, len(group)))):
-            drawn = list(group)
-            generator(self.seed, "tuning", KEY, str(flag), str(round_)).shuffle(drawn)
-            start = round_ * len(group)
+        for round_ in range(first // max(1, len(members)), math.ceil(last / max(1, len(members)))):
+            drawn = list(members)
+            generator(self.seed, "tuning", KEY, name, str(round_)).shuffle(drawn)
+            start = round_ * len(members)
             uses += drawn[max(0, first - start) : max(0, last - start)]
         return uses[::-1]
 
     def facts(self) -> dict[str, Any]:
-        """Returns what the run record says: real shares, and how often conversations are used."""
+        """Returns what the run record says: real counts, and how often conversations are used."""
         ends = [0, *(round(end) for end in self.ends)]
-        before = [int(value) for value in self.non_english(np.asarray(ends))]
-        phases = zip(pairwise(ends), pairwise(before), strict=True)
-        rows = [{"conversations": b - a, "non_english": y - x} for (a, b), (x, y) in phases]
-        uses = {True: before[-1], False: ends[-1] - before[-1]}
-        names = {True: "non_english", False: "english"}
-        each = {names[flag]: uses[flag] / len(own) for flag, own in self.groups.items() if own}
+        stream, rows = self.stream(ends[-1]), []
+        for before, after in itertools.pairwise(ends):
+            own = dict(zip(self.names, self._counts(stream[before:after]), strict=True))
+            rows.append({"conversations": after - before, **own})
+        used = zip(self.names, self._counts(stream), self.groups, strict=True)
+        each = {name: count / len(group) for name, count, group in used if group}
         return {"phases": rows, "uses_of_each": each}
 
 
-def _shares(phases: Sequence[Phase], own: float, repeats: bool) -> list[float]:
-    """Returns each phase's share: as asked for, or moved so that their mean is the mixture's."""
-    asked = [phase.non_english for phase in phases]
-    widths = np.diff([0.0, *(phase.until for phase in phases)])
-    mean = float(np.dot(widths, asked))
-    if repeats:
-        return asked
+def _fitting(
+    phases: Sequence[Phase], names: Sequence[str], asked: Array, widths: Array, own: Array
+) -> Array:
+    """Returns the shares [phases, groups], moved so that their mean is the mixture's ``own``."""
+    mean = widths @ asked
     fitting = _with_mean(asked, mean, own)
-    if abs(mean - own) > TOLERANCE:
-        pairs = zip(phases, fitting, strict=True)
-        lines = [f"{{until: {phase.until:g}, non_english: {share:.3f}}}" for phase, share in pairs]
-        what = f"the phases ask for {mean:.1%} non-English conversations over the whole run, the "
-        what += f"mixture has {own:.1%}, so that not all could be used equally often"
-        fix = f"curriculum: [{', '.join(lines)}]\nor curriculum_repeats: true"
-        raise StudyError(what, where=KEY, fix=fix)
-    return fitting
+    worst = int(np.argmax(np.abs(mean - own)))
+    if abs(mean[worst] - own[worst]) <= TOLERANCE:
+        return fitting
+    rows = (dict(zip(names, row, strict=True)) for row in fitting)
+    moved = [phase.written(row) for phase, row in zip(phases, rows, strict=True)]
+    raise StudyError(
+        f"the phases ask for {mean[worst]:.1%} {names[worst]} conversations over the whole run, "
+        f"the mixture has {own[worst]:.1%}, so that not all could be used equally often",
+        where=KEY,
+        fix=f"curriculum: [{', '.join(moved)}]\nor curriculum_repeats: true",
+    )
 
 
-def _with_mean(shares: Sequence[float], mean: float, own: float) -> list[float]:
-    """Scales shares, or what they lack to 1, so that their mean becomes ``own``."""
-    if own <= mean:
-        return [share * own / mean if mean else share for share in shares]
-    return [1 - (1 - share) * (1 - own) / (1 - mean) for share in shares]
+def _with_mean(shares: Array, mean: Array, own: Array) -> Array:
+    """Scales the groups that have too much down until their mean is ``own``, and gives what that
+    frees in each phase to the others by what they lack."""
+    over = np.divide(own, mean, out=np.ones_like(own), where=mean > own)
+    scaled: Array = shares * over
+    lacking = np.maximum(own - mean, 0.0)
+    if lacking.sum() > 0:
+        scaled = scaled + (1 - scaled.sum(axis=1, keepdims=True)) * lacking / lacking.sum()
+    return scaled
 
 
 def stream_length(settings: TuningSection, lengths: Sequence[int]) -> int:
@@ -138,38 +174,47 @@ def stream_length(settings: TuningSection, lengths: Sequence[int]) -> int:
     return int(min(whole, max(1, round(settings.max_steps * step))))
 
 
-def write_flags(folder: Path, instructions: Path, names: Sequence[str]) -> None:
-    """Writes for each encoded conversation whether it is non-English; the workers read it
-    (``StudyError`` if the instructions do not say their languages)."""
+def write_groups(
+    folder: Path, instructions: Path, names: Sequence[str], phases: Sequence[Phase]
+) -> None:
+    """Writes each encoded conversation's group; the workers read it (``StudyError`` if the
+    instructions do not say their recipes, or their languages)."""
     path = instructions / "train.parquet"
-    if not {"direction", "languages"} <= set(parquet.read_schema(path).names):
-        raise StudyError("there are no columns direction and languages", where=path)
-    rows = parquet.read_table(path, columns=["id", "direction", "languages"]).to_pylist()
-    flags = {row["id"]: answers_in_other_language(row) for row in rows}
-    with atomic_file(folder / FLAGS, "wb") as stream:
-        np.save(stream, np.asarray([flags[name] for name in names], dtype=bool))
+    wanted = ["recipe"] if phases[0].recipes else ["direction", "languages"]
+    if not {*wanted} <= set(parquet.read_schema(path).names):
+        raise StudyError(f"there are no columns {' and '.join(wanted)}", where=path)
+    rows = parquet.read_table(path, columns=["id", *wanted]).to_pylist()
+    group = {row["id"]: row.get("recipe") or language_group(row) for row in rows}
+    known, labels = np.unique([group[name] for name in names], return_inverse=True)
+    with atomic_file(folder / GROUPS, "wb") as stream:
+        np.savez(stream, names=known, labels=labels)
 
 
-def answers_in_other_language(row: dict[str, Any]) -> bool:
-    """Tells whether a row of the instructions teaches to answer in another language than English. A
-    translation does by its target; anything else, if any of its languages is another
-    (``StudyError`` if the row names none)."""
+def language_group(row: dict[str, Any]) -> str:
+    """Tells whether a row of the instructions teaches to answer in English or another language.
+
+    A translation does by its target; anything else, if any of its languages is another
+    (``StudyError`` if the row names none).
+    """
+    answered = row["languages"]
     if row["direction"]:
-        return str(row["direction"]).partition("-")[2] != "en"
-    if not row["languages"]:
+        answered = [str(row["direction"]).partition("-")[2]]
+    if not answered:
         raise StudyError("the conversation names no language", where=row["id"])
-    return any(code != "en" for code in row["languages"])
+    return NON_ENGLISH if any(code != "en" for code in answered) else ENGLISH
 
 
 def configured(
     settings: TuningSection, folder: Path, lengths: Sequence[int], seed: int
 ) -> Curriculum | None:
-    """Returns the configured curriculum over what ``write_flags`` wrote, or none."""
+    """Returns the configured curriculum over what ``write_groups`` wrote, or none."""
     if not settings.curriculum:
         return None
-    flags = np.load(folder / FLAGS)
-    total = stream_length(settings, lengths)
-    return Curriculum(settings.curriculum, flags, total, seed, settings.curriculum_repeats)
+    with np.load(folder / GROUPS) as stored:
+        labels = stored["names"][stored["labels"]]
+    total, sizes = stream_length(settings, lengths), lengths if settings.batch_tokens else None
+    repeats = settings.curriculum_repeats
+    return Curriculum(settings.curriculum, labels, total, seed, repeats, sizes)
 
 
 def order_hash(order: Order, names: Sequence[str], total: int) -> str:
@@ -189,7 +234,7 @@ def prepare(
     folder of the mixture, ``tokens`` its encoded conversations. ``StudyError`` if the curriculum
     does not fit the mixture."""
     if settings.curriculum:
-        write_flags(folder, instructions, tokens.names)
+        write_groups(folder, instructions, tokens.names, settings.curriculum)
     found = configured(settings, folder, tokens.lengths, seed)
     order = found.order if found else shuffled(len(tokens), seed)
     total = stream_length(settings, tokens.lengths)

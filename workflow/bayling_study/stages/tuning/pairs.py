@@ -5,7 +5,6 @@ The pairs of a step depend on the seed and the step alone, so a resumed run need
 
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import transformers
@@ -16,14 +15,12 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.files import atomic_file
 from bayling_study.core.seeds import generator
 from bayling_study.shared.corpus_tables import PARALLEL_FILE
+from bayling_study.shared.models import PooledText, pooled_tokens
 
 FILE = "pairs.npz"
 KEY = "tuning.alignment"
 KEPT = 50_000
 """Pairs that are encoded at most, drawn evenly from all that fit: more than runs here use."""
-
-Text = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
-"""Token ids and, for each, whether it belongs to the pool."""
 
 
 def prepare(
@@ -34,11 +31,11 @@ def prepare(
     (``StudyError`` if there are fewer different sentences than a step has pairs)."""
     tokenizer = transformers.AutoTokenizer.from_pretrained(foundation)
     counts: Counter[str] = Counter(taken=0)
-    tokens: list[Text] = []
+    tokens: list[PooledText] = []
     sentences: dict[str, int] = {}
     groups = []
     for a, b in _drawn(corpora, set(languages), counts, seed):
-        pair = _encode(tokenizer, a), _encode(tokenizer, b)
+        pair = pooled_tokens(tokenizer, a), pooled_tokens(tokenizer, b)
         if max(len(ids) for ids, _ in pair) > settings.pair_tokens:
             counts["too_long"] += 1
         elif not all(pooled.any() for _, pooled in pair):
@@ -91,14 +88,6 @@ def _drawn(
     return kept
 
 
-def _encode(tokenizer: Any, text: str) -> Text:
-    """Returns a text's ids; its first token, an attention sink, and special ones are not pooled."""
-    ids = np.asarray(tokenizer(text)["input_ids"], dtype=np.int32)
-    pooled = ~np.isin(ids, tokenizer.all_special_ids)
-    pooled[:1] = False
-    return ids, pooled
-
-
 class Pairs:
     """What ``prepare`` wrote, by step."""
 
@@ -110,14 +99,14 @@ class Pairs:
         order = np.argsort(self.groups, kind="stable")
         self.members = np.split(order, np.flatnonzero(np.diff(self.groups[order])) + 1)
 
-    def texts(self, step: int) -> list[Text]:
+    def texts(self, step: int) -> list[PooledText]:
         """Returns a step's texts: first all in the pivot language, then their translations. Each
         sentence stands once, with one of its translations."""
         chance = generator(self.seed, "tuning", KEY, str(step))
         chosen = [chance.choice(group) for group in chance.sample(self.members, self.count)]
         return [self._text(2 * pair + side) for side in (0, 1) for pair in chosen]
 
-    def _text(self, number: int) -> Text:
+    def _text(self, number: int) -> PooledText:
         part = slice(self.offsets[number], self.offsets[number + 1])
         return self.tokens[part], self.pooled[part]
 
