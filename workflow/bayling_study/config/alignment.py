@@ -11,7 +11,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     "alignx-without-language-matching": {"layer": 0.5, "temperature": 0.1, "weight": 0.15},
     "mid-align": {"layer": 0.5, "temperature": 0.1, "weight": 1.0},
     "translico": {
-        "layer": 2 / 3, "temperature": 1.0, "weight": 0.25, "similarity": "dot", "direction": "all"
+        "layer": 2 / 3, "temperature": 1.0, "weight": 0.25, "similarity": "dot", "direction": "all",
+        "pairs": "transliteration",
     },
     "afp": {"layer": 1, "temperature": 0.05, "weight": 2 / 3, "pooling": "last"},
 }  # fmt: skip
@@ -19,8 +20,8 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 AlignX (arXiv 2509.24338): 0.3 times half the loss, block 16 of 32; it pools two spans of one
 sequence and adds a loss of language matching. mid-align (2502.14830): block 16 of 32; it alternates
-steps of the two losses. TransliCo (2401.06620): 0.5 times half the loss, block 8 of 12; its pairs
-are transliterations. AFP (NAACL 2024): weight 1 beside 1.5 of the language model."""
+steps of the two losses. TransliCo (2401.06620): 0.5 times half the loss, block 8 of 12. AFP (NAACL
+2024): weight 1 beside 1.5 of the language model."""
 
 
 class Alignment(Section):
@@ -35,8 +36,9 @@ class Alignment(Section):
     preset: Preset | None = None
     """Fills the keys that are not given, named after the loss that it holds; data and order of
     steps are always ours, so results are no reproduction of the paper's."""
-    pairs: Literal["translation"] = "translation"
-    """Pairs from the training side of the corpora, in languages of the mixture."""
+    pairs: Literal["translation", "transliteration"] = "translation"
+    """From the training side of the corpora, in languages of the mixture: a text and its
+    translation, or one in another script and the same in Latin letters (TransliCo; by uroman)."""
     layer: Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, le=1)] = 0.5
     """Block whose output is pooled: its number from 1, or a share of the depth (AlignX and
     mid-align: the middle)."""

@@ -68,7 +68,8 @@ class Mixture(Section):
     task on a text, answered in another language), ``facts`` (a country's capital, asked in one
     language and answered in another), ``paraphrase`` and ``style`` (written by the ``teacher``),
     ``self-distillation`` (SDRRL: its own answers), ``self-instruct`` (the ``teacher`` writes new
-    instructions and answers them). Each module of ``synthesis/recipes`` is one."""
+    instructions and answers them), ``transliteration`` (a sentence in another script is written in
+    Latin letters, or back). Each module of ``synthesis/recipes`` is one."""
     directions: dict[DirectionPattern, Share] = {}
     """Direction to its share of each recipe except ``general``; shares add up to 1. Both
     languages must be in ``corpora.parallel``. A pattern (``en-*``, ``*-zh``) stands for all

@@ -15,8 +15,8 @@ from bayling_study.config.suites import TranslationSuite
 from bayling_study.core.errors import StudyError
 from bayling_study.core.records import Prompt, write_prompts
 from bayling_study.core.text.words import words
+from bayling_study.shared.romanisation import romanised
 from bayling_study.stages.prompts import PromptContext, translation
-from bayling_study.stages.prompts.source_text import romanised
 from bayling_study.stages.report.results import source_table
 from helpers.interactive_corpus import rows
 from helpers.synthesis_corpora import write_corpora

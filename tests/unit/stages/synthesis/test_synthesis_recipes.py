@@ -19,6 +19,7 @@ from bayling_study.shared.answer_labels import behind_label
 from bayling_study.shared.endpoint import Endpoint
 from bayling_study.shared.interactive.dialogue import Director
 from bayling_study.shared.interactive.library import Library
+from bayling_study.shared.romanisation import romanised
 from bayling_study.stages.prompts.capitals import questions
 from bayling_study.stages.synthesis import recipes
 from bayling_study.stages.synthesis.recipes import plug
@@ -73,6 +74,18 @@ def test_the_pivot_answer_is_the_aligned_draft_and_then_the_translation() -> Non
         assert english["de", translation.removeprefix("German: ")] == draft[9:]
     fits = recipe_named("pivot-draft").fits
     assert fits("zh-de") and not fits("zh-en") and not fits("en-de")
+
+
+def test_transliteration_goes_into_latin_letters_and_back() -> None:
+    chinese = [text for code, text in sides() if code == "zh"]
+    made_here = [turn(item) for item in draws("transliteration", "zh-en")]
+    back = [(user, answer) for user, answer in made_here if answer in chinese]
+    assert len(made_here) == 25 and 5 < len(back) < 20
+    assert all(romanised(answer, "zh") in user for user, answer in back)
+    for user, answer in made_here:
+        if answer not in chinese:
+            assert answer in {romanised(text, "zh") for text in chinese if text in user}
+    assert not recipe_named("transliteration").fits("de-zh")
 
 
 def test_facts_are_named_in_both_languages_and_never_of_a_country_held_out() -> None:

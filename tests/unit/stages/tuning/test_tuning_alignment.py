@@ -33,7 +33,7 @@ def prepared(folder: Path, rows: list[dict[str, str]], **keys: Any) -> dict[str,
     foundation = folder / "foundation"
     if not foundation.exists():
         write_foundation(foundation)
-    settings = Alignment(pairs_per_step=4, **keys)
+    settings = Alignment(**{"pairs_per_step": 4} | keys)
     return pairs.prepare(folder, folder / "corpora", foundation, ["de", "en", "zh"], settings, 3)
 
 
@@ -102,6 +102,23 @@ def test_test_text_and_other_languages_are_left_out(tmp_path: Path) -> None:
     texts = pairs.Pairs(tmp_path, Alignment(pairs_per_step=6), 3).texts(0)
     decoded = {chatml_tokenizer().decode(ids) for ids, _ in texts}
     assert decoded == {text for n in range(6) for text in (row(n)["text_a"], row(n)["text_b"])}
+
+
+def test_a_transliteration_is_the_pair_of_a_text_in_another_script(tmp_path: Path) -> None:
+    rows = [row(n, language) for n in range(3) for language in ("de", "zh")]
+    rows = [
+        one | {"text_b": f"你好 {one['text_b'][-1]}"} if "zh" in one.values() else one
+        for one in rows
+    ]
+    settings = Alignment(pairs="transliteration", pairs_per_step=2)
+    prepared(tmp_path, rows, pairs="transliteration", pairs_per_step=2)
+    texts = pairs.Pairs(tmp_path, settings, 3).texts(0)
+    first, second = (
+        [chatml_tokenizer().decode(ids) for ids, _ in texts[n : n + 2]] for n in (0, 2)
+    )
+    assert all(text.startswith("你好 ") for text in first)
+    assert second == [text.replace("你好", "nihao") for text in first]
+    assert Alignment.model_validate({"preset": "translico"}).pairs == "transliteration"
 
 
 def test_a_step_s_pairs_belong_together_and_depend_on_the_step_alone(tmp_path: Path) -> None:

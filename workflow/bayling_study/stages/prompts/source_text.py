@@ -1,18 +1,12 @@
 """Sources of test segments as somebody else would write them: code-switched, or romanised."""
 
 from collections.abc import Iterable
-from functools import cache
-from typing import Any
 
 from bayling_study.config.suites import SourceText
-from bayling_study.core.languages import LOCALES
-from bayling_study.core.languages.flores import flores_languages
 from bayling_study.shared.aligned_rows import HeldOut, first_rows
 from bayling_study.shared.interactive.lexicon import MAX_SEGMENTS, exchangeable, exchanged
 from bayling_study.shared.interactive.library import Library
-
-CODES = {one.code: one.flores101[:3] for one in flores_languages()}
-"""Languages to their codes by ISO 639-3; for some of them uroman has rules of their own."""
+from bayling_study.shared.romanisation import romanised
 
 
 class SourceTexts:
@@ -43,19 +37,3 @@ class SourceTexts:
         same = [s for s in library.translations(text, direction) if s.source_text == text]
         own = min(same, key=lambda segment: segment.target_text != reference, default=None)
         return exchanged(text, exchangeable(library.terms(own)), self._rate)[0] if own else text
-
-
-@cache
-def _uroman() -> Any:
-    from uroman import Uroman  # type: ignore[import-untyped]  # here, for it takes seconds to load
-
-    return Uroman()
-
-
-def romanised(text: str, language: str) -> str:
-    """Returns a text in Latin letters (uroman), by the rules of its language where there are some.
-
-    Of whole text alone: uroman turns the signs of byte-level pieces into letters.
-    """
-    code = LOCALES.get(language, language).partition("_")[0]
-    return str(_uroman().romanize_string(text, lcode=CODES.get(code)))

@@ -4,6 +4,7 @@ The pairs of a step depend on the seed and the step alone, so a resumed run need
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from bayling_study.core.files import atomic_file
 from bayling_study.core.seeds import generator
 from bayling_study.shared.corpus_tables import PARALLEL_FILE
 from bayling_study.shared.models import PooledText, pooled_tokens
+from bayling_study.shared.romanisation import has_other_script, romanised
 
 FILE = "pairs.npz"
 KEY = "tuning.alignment"
@@ -34,7 +36,7 @@ def prepare(
     tokens: list[PooledText] = []
     sentences: dict[str, int] = {}
     groups = []
-    for a, b in _drawn(corpora, set(languages), counts, seed):
+    for a, b in _drawn(corpora, settings.pairs, set(languages), counts, seed):
         pair = pooled_tokens(tokenizer, a), pooled_tokens(tokenizer, b)
         if max(len(ids) for ids, _ in pair) > settings.pair_tokens:
             counts["too_long"] += 1
@@ -47,8 +49,8 @@ def prepare(
     if len(sentences) < settings.pairs_per_step:
         found = ", ".join(f"{count} {what}" for what, count in sorted(counts.items()))
         named = ", ".join(languages) or "(none)"
-        what = f"{len(sentences)} sentences with a translation for {settings.pairs_per_step} pairs "
-        what += f"a step, in the languages {named} of the mixture ({found})"
+        what = f"{len(sentences)} sentences with a {settings.pairs} for {settings.pairs_per_step} "
+        what += f"pairs a step, in the languages {named} of the mixture ({found})"
         fix = "fewer pairs, longer pair_tokens, or corpora in the mixture's languages"
         raise StudyError(what, where=f"{KEY}.pairs_per_step", fix=fix)
     arrays = {
@@ -63,29 +65,33 @@ def prepare(
 
 
 def _drawn(
-    corpora: Path, languages: set[str], counts: Counter[str], seed: int
-) -> list[tuple[str, str]]:
+    corpora: Path, kind: str, languages: set[str], counts: Counter[str], seed: int
+) -> Iterable[tuple[str, str]]:
     """Draws training pairs of the languages, evenly; a translation of two sentences counts once:
     as another's wrong answer it would be right."""
     chance = generator(seed, "tuning", KEY, "drawn")
-    kept: list[tuple[str, str]] = []
+    kept: list[dict[str, str]] = []
     seen: set[str] = set()
     columns = ["lang_a", "lang_b", "text_a", "text_b", "split"]
     for row in parquet.rows(corpora / PARALLEL_FILE, columns):
         if row["split"] != "train" or not {row["lang_a"], row["lang_b"]} <= languages:
+            continue
+        if kind == "transliteration" and not has_other_script(row["lang_b"]):
             continue
         if row["text_b"] in seen or row["text_a"] == row["text_b"]:
             counts["repeated"] += 1
             continue
         seen.add(row["text_b"])
         if len(kept) < KEPT:
-            kept.append((row["text_a"], row["text_b"]))
+            kept.append(row)
             continue
         counts["not_drawn"] += 1
         place = chance.randrange(len(seen))
         if place < KEPT:
-            kept[place] = row["text_a"], row["text_b"]
-    return kept
+            kept[place] = row
+    if kind == "translation":
+        return [(row["text_a"], row["text_b"]) for row in kept]
+    return ((row["text_b"], romanised(row["text_b"], row["lang_b"])) for row in kept)
 
 
 class Pairs:
