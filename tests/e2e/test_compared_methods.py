@@ -107,11 +107,10 @@ def test_methods_are_trained_under_one_budget_and_compared(tmp_path: Path, seeds
         ]
     assert (study / "scoring" / "routed" / "translation.json").is_file()
     probed = {name for name in found if name.startswith("probing/")}
-    assert probed == {f"probing/{name}" for name in ("foundation", "translation", "restored")}
+    with_states = ["foundation", "translation", "restored", "mean"]
+    assert probed == {f"probing/{name}" for name in with_states}
     states = (study / "report/tables/probing.tsv").read_text().splitlines()
-    assert states[0].split("\t")[4:] == ["foundation", "translation", "restored"] + [
-        f"{name}.seed2" for name in ("translation", "restored") if seeds == 2
-    ]
+    assert states[0].split("\t")[4:] == with_states
     assert states[1].startswith("retrieval\ten-de\t10\t10.0\t")
 
     report = (study / "report" / "index.html").read_text()

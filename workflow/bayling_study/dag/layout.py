@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from bayling_study.config.checks import evaluated
 from bayling_study.config.combined import MergedSystem, RoutedSystem
+from bayling_study.config.comparison import made_of
 from bayling_study.config.model import StudyConfig
 from bayling_study.config.multiple_choice import MULTIPLE_CHOICE_KINDS
 from bayling_study.config.rehearsal import refuse_rehearsal
@@ -165,10 +166,14 @@ class Layout:
         return [name for name in asked if isinstance(self.config.systems[name], WITH_MODEL)]
 
     def probed(self) -> list[str]:
-        """Returns the systems whose hidden states are looked into, each method in one seed."""
-        systems = self.with_model() if self.config.probing else []
-        first = self.config.study.seed
-        return [name for name in systems if self.config.training_seed(name) == first]
+        """Returns the systems whose hidden states are looked into: of a method in several seeds the
+        first, of those with one checkpoint too, for how they are asked changes no state."""
+        first: dict[Path, str] = {}
+        for name in self.with_model() if self.config.probing else ():
+            seeds = map(self.config.training_seed, made_of(self.config.systems, name))
+            if {*seeds} == {self.config.study.seed}:
+                first.setdefault(self.checkpoint(name), name)
+        return list(first.values())
 
     def without_model(self) -> list[str]:
         """Returns the evaluated systems whose answers come from elsewhere, or other systems."""

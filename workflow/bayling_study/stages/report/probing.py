@@ -20,9 +20,9 @@ KINDS = {"retrieval": (100, 1), "probe": (100, 1), "cosine": (1, 2)}
 def probing_section(study: Study) -> PageSection:
     """Returns the curves of all systems, their largest values, and chrF2 beside them."""
     section = PageSection("probing", "Hidden states, layer by layer")
-    systems = study.ordered(score.system for score in study.scores)
+    systems = study.ordered(study.probings)
     curves: dict[tuple[str, str, str, str], dict[str, list[float]]] = {}
-    for system in study.ordered(study.probings):
+    for system in systems:
         for row in study.probings[system]["curves"]:
             factor, _ = KINDS[row["kind"]]
             chance = "–" if row["kind"] == "cosine" else f"{100 * row['chance']:.1f}"
