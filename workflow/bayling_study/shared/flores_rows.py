@@ -1,8 +1,6 @@
-"""Rows of FLORES for the corpora and the suite, paired by line or by their ids.
-
-The tables of FLORES+ and of the hub's FLORES-200 give a sentence the same ``id`` in
-all languages; a table that was sorted keeps its ids, not its places.
-"""
+"""Rows of FLORES for the corpora and the suite, paired by line or by their ids. The tables of
+FLORES+ and of the hub's FLORES-200 give a sentence the same ``id`` in all languages; a table that
+was sorted keeps its ids, not its places."""
 
 from collections.abc import Sequence
 from pathlib import Path

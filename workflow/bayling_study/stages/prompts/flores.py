@@ -1,9 +1,7 @@
-"""Suite kind ``flores``: FLORES-101 between the pivots and every other language.
-
-FLORES is parallel in all its languages: segment 5 says the same in each (told by the id where there
-are ids). The same segments are asked in every direction, so that averages over languages compare
-languages and not texts. All directions are one suite: one file of prompts, one job per system.
-"""
+"""Suite kind ``flores``: FLORES-101 between the pivots and every other language. FLORES is parallel
+in all its languages: segment 5 says the same in each (told by the id where there are ids). The same
+segments are asked in every direction, so that averages over languages compare languages and not
+texts. All directions are one suite: one file of prompts, one job per system."""
 
 from pathlib import Path
 

@@ -1,9 +1,7 @@
-"""An input embedding whose gradient is summed in fp32.
-
-torch adds the gradients of a token's occurrences one by one in the weight's own type:
-in bf16, ones added 1,000 times give 256 (torch 2.13 on a CPU; the CUDA kernel also adds
-in the weight's type). Frequent tokens, those of a template, would learn too little.
-"""
+"""An input embedding whose gradient is summed in fp32. torch adds the gradients of a token's
+occurrences one by one in the weight's own type: in bf16, ones added 1,000 times give 256 (torch
+2.13 on a CPU; the CUDA kernel also adds in the weight's type). Frequent tokens, those of a
+template, would learn too little."""
 
 from typing import Any
 
