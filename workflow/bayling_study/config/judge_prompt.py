@@ -1,9 +1,7 @@
-"""What a judge is told where the configuration does not say otherwise.
-
-The authors' judge prompt was not released. Their GPT-4 reviews have the output
-form of FairEval (i-Eval/FairEval, FairEval.py): evidence first, then one score
-per assistant. The prompt here asks for that form in words of our own.
-"""
+"""What a judge is told where the configuration does not say otherwise. The authors' judge prompt
+was not released. Their GPT-4 reviews have the output form of FairEval (i-Eval/FairEval,
+FairEval.py): evidence first, then one score per assistant. The prompt here asks for that form in
+words of our own."""
 
 INSTRUCTION = """\
 You compare two AI assistants. Below is a conversation in which both were given the same \

@@ -1,8 +1,6 @@
-"""Reading configuration files, and the settings files that stages are given.
-
-A settings file holds the sections one stage reads and nothing else. Its name carries its content's
-hash, so that a job reruns exactly when one of its own sections changes.
-"""
+"""Reading configuration files, and the settings files that stages are given. A settings file holds
+the sections one stage reads and nothing else. Its name carries its content's hash, so that a job
+reruns exactly when one of its own sections changes."""
 
 import re
 from collections.abc import Mapping
@@ -30,12 +28,10 @@ SHIPPED = {"download": "manifest", "report": "published", "environments": "comet
 
 
 def load_config(*paths: Path, given: Mapping[str, Any] | None = None) -> StudyConfig:
-    """Reads one or more YAML files, later ones overriding earlier ones key by key.
-
-    The first is a study and named after its file, unless it neither names nor extends one: then all
-    are laid over the embedded study. ``given`` overrides them (Snakemake's ``--config``). A
-    ``StudyError`` says that a file is absent or not YAML, or that the merged values do not pass.
-    """
+    """Reads one or more YAML files, later ones overriding earlier ones key by key. The first is a
+    study and named after its file, unless it neither names nor extends one: then all are laid over
+    the embedded study. ``given`` overrides them (Snakemake's ``--config``). A ``StudyError`` says
+    that a file is absent or not YAML, or that the merged values do not pass."""
     files = [(path, read_yaml(path)) for path in paths]
     if not files or not {"study", "extends"} & set(files[0][1]):
         files.insert(0, (ROOT / DEFAULT_CONFIG, read_yaml(ROOT / DEFAULT_CONFIG)))

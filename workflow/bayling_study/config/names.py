@@ -1,8 +1,6 @@
-"""Names that code registers and configs use.
-
-They are here so that a config is checked when the workflow is parsed, without importing what they
-name (which needs Parquet and tokenizers). A unit test compares each with its register.
-"""
+"""Names that code registers and configs use. They are here so that a config is checked when the
+workflow is parsed, without importing what they name (which needs Parquet and tokenizers). A unit
+test compares each with its register."""
 
 import ast
 from collections.abc import Iterable

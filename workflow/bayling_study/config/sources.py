@@ -1,8 +1,6 @@
-"""Section ``sources``, and what one row of ``config/sources.tsv`` holds as well.
-
-A model may also be named where it is used: ``source: /path`` or ``source: org/name@revision``
-stands for a source of its own (``with_named_models``).
-"""
+"""Section ``sources``, and what one row of ``config/sources.tsv`` holds as well. A model may also
+be named where it is used: ``source: /path`` or ``source: org/name@revision`` stands for a source of
+its own (``with_named_models``)."""
 
 import hashlib
 import re
@@ -90,11 +88,9 @@ MODEL_FILES = ("*.safetensors", "*.bin", "*.json", "*.jinja", "tokenizer.model")
 
 def with_named_models(values: Mapping[str, Any]) -> dict[str, Any]:
     """Returns a configuration in which every model that is named by its place is a source.
-
     ``source`` of a system of kind ``foundation`` or ``delta`` becomes the id of an entry that is
     added to ``sources``: the place's last part and a hash of the whole, so that no id of the table
-    is taken. All else is left for the models to judge.
-    """
+    is taken. All else is left for the models to judge."""
     systems, sources = values.get("systems"), values.get("sources", {})
     if not isinstance(systems, Mapping) or not isinstance(sources, Mapping):
         return dict(values)

@@ -1,9 +1,6 @@
-"""Reading YAML so that no value means something else than its writer saw.
-
-YAML 1.1, which Snakemake and PyYAML read, takes ``no`` for false, ``0123`` for 83
-and ``1:30`` for 90, and lets the second of two equal keys win silently. Here each of
-these is an error with its line and the text to write.
-"""
+"""Reading YAML so that no value means something else than its writer saw. YAML 1.1, which Snakemake
+and PyYAML read, takes ``no`` for false, ``0123`` for 83 and ``1:30`` for 90, and lets the second of
+two equal keys win silently. Here each of these is an error with its line and the text to write."""
 
 import re
 from pathlib import Path

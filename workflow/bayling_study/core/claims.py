@@ -1,8 +1,6 @@
-"""One living job for one result: a lock that the kernel drops with its process.
-
-A workflow that was killed, or stands beside another, may send a job again while the first still
-runs on some node. POSIX's lock is the one that network file systems carry between nodes.
-"""
+"""One living job for one result: a lock that the kernel drops with its process. A workflow that was
+killed, or stands beside another, may send a job again while the first still runs on some node.
+POSIX's lock is the one that network file systems carry between nodes."""
 
 import fcntl
 import logging

@@ -1,8 +1,6 @@
-"""Reading and writing files so that a reader never sees half a file.
-
-Everything is written under a temporary name in the same folder, synced and renamed. Standard
-library only: the COMET environment uses this module too.
-"""
+"""Reading and writing files so that a reader never sees half a file. Everything is written under a
+temporary name in the same folder, synced and renamed. Standard library only: the COMET environment
+uses this module too."""
 
 import hashlib
 import json

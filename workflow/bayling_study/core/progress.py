@@ -1,8 +1,6 @@
-"""The one progress meter: a bar on a terminal, a line now and then in a log.
-
-Both say what is done of how much, how fast, and how long the rest takes, which is reckoned from the
-mean rate since the start. What an earlier attempt did counts as done and not for the rate.
-"""
+"""The one progress meter: a bar on a terminal, a line now and then in a log. Both say what is done
+of how much, how fast, and how long the rest takes, which is reckoned from the mean rate since the
+start. What an earlier attempt did counts as done and not for the rate."""
 
 import os
 import sys

@@ -54,11 +54,9 @@ def take_lock(study: Path) -> int:
 
 def hold_environment() -> int | None:
     """Keeps ``envs/build.py`` from changing this environment for as long as this process lives.
-
     From a cluster's other login nodes it cannot see the process, but the lock. Returns the lock's
     descriptor, which stays open across ``exec``; none in an environment that ``make`` did not
-    build, for it has no stamp.
-    """
+    build, for it has no stamp."""
     stamp = Path(sys.prefix) / ".complete"
     if not stamp.is_file():
         return None

@@ -1,8 +1,6 @@
-"""What HTCondor is told of a study's jobs beside what its profile says.
-
-Its executor plugin (0.3.0) knows memory, disk, time and GPUs only by names of its own, marks no
-job, and forgets a held one while HTCondor keeps it.
-"""
+"""What HTCondor is told of a study's jobs beside what its profile says. Its executor plugin (0.3.0)
+knows memory, disk, time and GPUs only by names of its own, marks no job, and forgets a held one
+while HTCondor keeps it."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -16,12 +14,10 @@ WRAPPER = ROOT.parent / "config" / "profiles" / "htcondor" / "job.sh"
 
 
 def removal(seconds: int) -> str:
-    """Returns the rule by which HTCondor removes a job that has been held for some seconds.
-
-    Only then the next attempt starts: never beside a job that still ends or may be released.
-    What a person holds (code 1) stays. The text begins and ends inside quotes, since the plugin
-    takes every text for a string and adds them.
-    """
+    """Returns the rule by which HTCondor removes a job that has been held for some seconds. Only
+    then the next attempt starts: never beside a job that still ends or may be released. What a
+    person holds (code 1) stays. The text begins and ends inside quotes, since the plugin takes
+    every text for a string and adds them."""
     held = f"JobStatus == 5 && HoldReasonCode =!= 1 && time() - EnteredCurrentStatus > {seconds}"
     return f'" == "" && {held} && "" == "'
 

@@ -26,12 +26,10 @@ BYTES = {letter: number for number, letter in bytes_to_unicode().items()}
 
 
 def answer_text(tokenizer: Any, ids: Sequence[int], cut: bool) -> str:
-    """Returns an answer's text without special tokens, but with the marks of reasoning.
-
-    Bytes that are no character become one U+FFFD for each sequence that nothing can complete
-    (as the Unicode standard recommends); the text around them stays. Of an answer that was ``cut``
-    and would go on, a character that it has only begun is left out.
-    """
+    """Returns an answer's text without special tokens, but with the marks of reasoning. Bytes that
+    are no character become one U+FFFD for each sequence that nothing can complete (as the Unicode
+    standard recommends); the text around them stays. Of an answer that was ``cut`` and would go on,
+    a character that it has only begun is left out."""
     if not tokenizer.is_fast:
         return str(tokenizer.decode(ids, skip_special_tokens=True))
     special, decoder = _facts(tokenizer)

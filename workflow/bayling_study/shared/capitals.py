@@ -1,8 +1,6 @@
-"""Countries and their capitals, named in every language that CLDR has names in.
-
-Names are CLDR's, through the installed package Babel; which city is the capital is in
-``capitals.tsv``, of countries whose capital gives its name to a time zone.
-"""
+"""Countries and their capitals, named in every language that CLDR has names in. Names are CLDR's,
+through the installed package Babel; which city is the capital is in ``capitals.tsv``, of countries
+whose capital gives its name to a time zone."""
 
 import hashlib
 import re

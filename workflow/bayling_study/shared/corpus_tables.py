@@ -25,11 +25,9 @@ CONVERSATION_SCHEMA = pa.schema(
 
 class ParallelSegment(NamedTuple):
     """An aligned pair: a text in the pivot language (a) and one in another (b), with their codes.
-
     ``id`` is unique in the corpora, ``SOURCE/LANGUAGE/DOCUMENT/KEY``, with the id of the upstream
     ``source``; ``document``, ``SOURCE/DOCUMENT``, is what the split must not tear apart; ``split``
-    is ``train`` or ``test``, empty until it is decided.
-    """
+    is ``train`` or ``test``, empty until it is decided."""
 
     id: str
     source: str

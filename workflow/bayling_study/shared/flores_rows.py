@@ -1,10 +1,8 @@
-"""Rows of FLORES for the corpora and the suite, paired by line or by their ids.
+"""Rows of FLORES for the corpora and the suite, paired by line or by their ids. The tables of
+FLORES+ and of the hub's FLORES-200 give a sentence the same ``id`` in all languages; a table that
+was sorted keeps its ids, not its places."""
 
-The tables of FLORES+ and of the hub's FLORES-200 give a sentence the same ``id`` in
-all languages; a table that was sorted keeps its ids, not its places.
-"""
-
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +19,13 @@ class FloresRow(NamedTuple):
     text: str
     id: str = ""
     document: str = ""
+
+
+def language_rows(path: Path, texts_of: Callable[[Path], Iterable[str]]) -> list[FloresRow]:
+    """Returns the rows of one language's table, or of a file whose texts ``texts_of`` reads."""
+    if path.suffix in TABLES:
+        return read_table(path)
+    return [FloresRow(text) for text in texts_of(path)]
 
 
 def read_table(path: Path) -> list[FloresRow]:

@@ -1,9 +1,7 @@
-"""Loads a harness task by name with its rows taken from a fetched source.
-
-The definition is the harness's own file, so prompt, choices and metrics are
-the harness's. Only where the rows come from is replaced, by the harness's own
-seam for that (``custom_dataset``): no hub, no cache, no data-set script.
-"""
+"""Loads a harness task by name with its rows taken from a fetched source. The definition is the
+harness's own file, so prompt, choices and metrics are the harness's. Only where the rows come from
+is replaced, by the harness's own seam for that (``custom_dataset``): no hub, no cache, no data-set
+script."""
 
 import csv
 import logging

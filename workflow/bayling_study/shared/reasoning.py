@@ -1,8 +1,6 @@
-"""What a model thinks before it answers, told apart from the answer. Standard library only.
-
-A server that knows its model does this itself and sends the reasoning in a field
-of its own; others, and models that are run here, write both into one text.
-"""
+"""What a model thinks before it answers, told apart from the answer. Standard library only. A
+server that knows its model does this itself and sends the reasoning in a field of its own; others,
+and models that are run here, write both into one text."""
 
 TAGS = (
     ("<think>", "</think>"),  # DeepSeek-R1, Qwen3, QwQ, GLM-4.5, MiniMax, Hunyuan, Nemotron, Phi-4
@@ -27,13 +25,10 @@ def begun(prompt: str) -> bool:
 
 
 def split(text: str, inside: bool = False) -> tuple[str, str]:
-    """Returns an answer's reasoning and what stands behind it.
-
-    Reasoning stands at the start; marks further on are text like any other. Its first mark
-    may be missing, for some templates write it into the prompt. Reasoning without an end, which
-    the prompt may have ``begun`` (``inside``), leaves an empty answer. A text without reasoning
-    comes back as it is.
-    """
+    """Returns an answer's reasoning and what stands behind it. Reasoning stands at the start; marks
+    further on are text like any other. Its first mark may be missing, for some templates write it
+    into the prompt. Reasoning without an end, which the prompt may have ``begun`` (``inside``),
+    leaves an empty answer. A text without reasoning comes back as it is."""
     rest = text.lstrip()
     thoughts: list[str] = []
     ends = (end for start, end in TAGS if end in rest and start not in rest.split(end)[0])

@@ -1,9 +1,7 @@
-"""The wording of the papers' translation prompts.
-
-Copied letter by letter from BayLing's released inference scripts and outputs (ictnlp/BayLing at
-8f6ecb9, ``scripts/``); language names follow the prompt's own language (``languages.name``). Test
-sets ask in these words alone; training conversations mostly do (``interactive.wordings``).
-"""
+"""The wording of the papers' translation prompts. Copied letter by letter from BayLing's released
+inference scripts and outputs (ictnlp/BayLing at 8f6ecb9, ``scripts/``); language names follow the
+prompt's own language (``languages.name``). Test sets ask in these words alone; training
+conversations mostly do (``interactive.wordings``)."""
 
 from collections.abc import Sequence
 

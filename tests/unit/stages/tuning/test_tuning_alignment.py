@@ -17,8 +17,7 @@ from bayling_study.config.tuning import TuningSection
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.models import pooled_tokens
 from bayling_study.stages.tuning import pairs
-from bayling_study.stages.tuning.alignment import Aligner
-from bayling_study.stages.tuning.contrastive import contrastive_loss, pool
+from bayling_study.stages.tuning.alignment import Aligner, contrastive_loss, pool
 from helpers.training import chatml_tokenizer, llama3_tokenizer, tiny_model, write_foundation
 
 

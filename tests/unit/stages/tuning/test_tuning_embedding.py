@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bayling_study.stages.tuning.embedding import sum_in_fp32
+from bayling_study.stages.tuning.engine import sum_in_fp32
 from helpers.tiny_model import save_checkpoint
 
 TESTS = Path(__file__).parents[3]

@@ -1,9 +1,6 @@
-"""What a bundle holds: the repository, the sources of one study, and its configuration.
-
-The configuration is written out whole, for it may be laid over several files
-of the user's, and without the paths of this machine: on the other one the
-sources lie in ``resources`` beside the code.
-"""
+"""What a bundle holds: the repository, the sources of one study, and its configuration. The
+configuration is written out whole, for it may be laid over several files of the user's, and without
+the paths of this machine: on the other one the sources lie in ``resources`` beside the code."""
 
 import json
 import subprocess

@@ -60,11 +60,9 @@ class ChatSession:
 
     def ask(self, question: str, temperature: float, emit: Callable[[str], None]) -> int:
         """Asks the next question, hands on each piece of the answer as it comes, and keeps it.
-
         Reasoning is handed on too but not kept: later turns see answers alone. A temperature of 0
         is greedy decoding. Returns how many earlier exchanges were forgotten to make room
-        (``StudyError`` if the question alone does not fit the model's context).
-        """
+        (``StudyError`` if the question alone does not fit the model's context)."""
         before, messages = len(self.messages), self._with(question)
         while len(self.answerer.ids(messages)) > self.prompt_tokens:
             if len(messages) == 1:

@@ -83,12 +83,10 @@ class Writer(BaseStreamer, transformers.StoppingCriteria):  # type: ignore[misc]
 
 
 class Draw(transformers.LogitsProcessor):  # type: ignore[misc]  # untyped
-    """Makes the likeliest token a random one, drawn with a generator of its own.
-
-    transformers draws with the process's generator, which answers that are written at once
-    would take from each other. The least of exponential variables divided by the
-    probabilities is a draw from them (Gumbel-max).
-    """
+    """Makes the likeliest token a random one, drawn with a generator of its own. transformers draws
+    with the process's generator, which answers that are written at once would take from each other.
+    The least of exponential variables divided by the probabilities is a draw from them
+    (Gumbel-max)."""
 
     def __init__(self, temperature: float, top_p: float, seed: int | None, device: Any) -> None:
         sharper = transformers.TemperatureLogitsWarper(temperature)

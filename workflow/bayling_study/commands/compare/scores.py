@@ -1,9 +1,7 @@
-"""Scores of two sides, tested pairwise on the segments that both answered.
-
-The statistics and tests are those of a study's own comparisons (paired bootstrap and approximate
-randomisation). Only prompts with the same id, turns and references count; only metrics with the
-same signature are tested.
-"""
+"""Scores of two sides, tested pairwise on the segments that both answered. The statistics and tests
+are those of a study's own comparisons (paired bootstrap and approximate randomisation). Only
+prompts with the same id, turns and references count; only metrics with the same signature are
+tested."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -64,11 +64,9 @@ def downloads(layout: Layout) -> list[Download]:
 
 def typical_bytes(row: SourceRow, table: Iterable[SourceRow]) -> int | None:
     """Returns the mean size of those sources of a table that are like one, where any states it.
-
-    Like it are those of its kind, on the hub further told into models and data sets and by
-    whether weights are among the files; where none of them has a size, all that are not
-    models. A local folder is not copied and has none.
-    """
+    Like it are those of its kind, on the hub further told into models and data sets and by whether
+    weights are among the files; where none of them has a size, all that are not models. A local
+    folder is not copied and has none."""
     sized = [other for other in table if other.bytes and row.kind != "local"]
     near = [other.bytes for other in sized if _family(other) == _family(row)]
     rest = [other.bytes for other in sized if not other.location.startswith("models/")]

@@ -37,12 +37,10 @@ def machine(
     gpus: int | None, gpu_gib: float | None, processes: int | None, host_gib: float | None = None,
     asked: ResourceRequest | None = None,
 ) -> Machine:  # fmt: skip
-    """Returns the cluster with so many GPUs, all together; without any, this machine.
-
-    Host memory is that of each node: as given, what the profile grants a training in its first
-    attempt (``asked``), or this machine's (``StudyError``: a memory is 0 or less, or only one of
-    the number and the memory of GPUs is given).
-    """
+    """Returns the cluster with so many GPUs, all together; without any, this machine. Host memory
+    is that of each node: as given, what the profile grants a training in its first attempt
+    (``asked``), or this machine's (``StudyError``: a memory is 0 or less, or only one of the number
+    and the memory of GPUs is given)."""
     if host_gib is not None and host_gib <= 0:
         raise StudyError("a node must have some host memory", fix="--host-gib 500")
     if (gpus is None) != (gpu_gib is None):

@@ -1,9 +1,7 @@
-"""How fast this machine's cores are: measured once in about two seconds, and kept.
-
-Seconds are those that the process computed, so that other work on the machine changes little. Three
-rates stand for three kinds of work: training and reading prompts (products of large matrices),
-writing answers (each step reads all weights for few rows), and Python.
-"""
+"""How fast this machine's cores are: measured once in about two seconds, and kept. Seconds are
+those that the process computed, so that other work on the machine changes little. Three rates stand
+for three kinds of work: training and reading prompts (products of large matrices), writing answers
+(each step reads all weights for few rows), and Python."""
 
 import logging
 import os

@@ -20,12 +20,10 @@ METHOD = f"percentile bootstrap over rows, {SAMPLES} samples, {100 * CONFIDENCE:
 
 
 def scores(annotators: Sequence[Ranks], key: Key, seed: int) -> list[Score]:
-    """Returns shares of first places (in percent), mean ranks and agreement.
-
-    Rows are resampled with all their annotators, for ranks of one row are not independent. Systems
-    that share the first place share its credit; systems that share a rank have the mean of the
-    places that they take.
-    """
+    """Returns shares of first places (in percent), mean ranks and agreement. Rows are resampled
+    with all their annotators, for ranks of one row are not independent. Systems that share the
+    first place share its credit; systems that share a rank have the mean of the places that they
+    take."""
     found: list[Score] = []
     signature = f"ranking|systems:{len(key.systems)}|ties:shared|version:1"
     for ability in ABILITIES:

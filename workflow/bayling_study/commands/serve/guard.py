@@ -1,8 +1,6 @@
-"""Who may ask: programs of this machine, and pages that the server itself gave.
-
-A page of any site can send requests to a loopback address: under a name of its own that it
-lets point there (the host tells), or straight (the origin tells).
-"""
+"""Who may ask: programs of this machine, and pages that the server itself gave. A page of any site
+can send requests to a loopback address: under a name of its own that it lets point there (the host
+tells), or straight (the origin tells)."""
 
 import re
 import socket

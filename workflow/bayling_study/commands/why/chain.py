@@ -1,8 +1,6 @@
-"""The jobs behind a file, from the one that made it back to the sources.
-
-Every file that a job names is hashed again and compared with what the job read or wrote, and every
-reader with the writer before it.
-"""
+"""The jobs behind a file, from the one that made it back to the sources. Every file that a job
+names is hashed again and compared with what the job read or wrote, and every reader with the writer
+before it."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -35,11 +35,9 @@ def locale(code: str) -> Locale:
 @cache
 def name(code: str, language: str = "en") -> str:
     """Returns a language's name in English or Chinese, as in the papers (``StudyError`` if none).
-
     Chinese prompts say ``英文`` and ``德文`` where CLDR says ``英语`` and ``德语`` (ictnlp/BayLing,
     README), so a final ``语`` of a two-character name becomes ``文``. Not of a Chinese language:
-    吴语 is spoken, and all of them are written 中文.
-    """
+    吴语 is spoken, and all of them are written 中文."""
     if language == "zh" and code in CHINESE_SHORT_NAMES:
         return CHINESE_SHORT_NAMES[code]
     tag, names = LOCALES.get(code, code), locale(language).languages

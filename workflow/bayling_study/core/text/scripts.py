@@ -1,8 +1,6 @@
-"""The one table of scripts: whose a letter is, and which are written without spaces.
-
-A Unicode character name begins with that of its script (``CYRILLIC SMALL LETTER A``), and CLDR
-names most scripts alike; ``NAMES`` lists the others. Full-width forms have their letter's script.
-"""
+"""The one table of scripts: whose a letter is, and which are written without spaces. A Unicode
+character name begins with that of its script (``CYRILLIC SMALL LETTER A``), and CLDR names most
+scripts alike; ``NAMES`` lists the others. Full-width forms have their letter's script."""
 
 import re
 import unicodedata

@@ -1,9 +1,7 @@
-"""A checkpoint's own ``generation_config.json``: its special ids are kept, its decoding is not.
-
-How answers are decoded is for a study's configuration to say. What a checkpoint asks for (a
-repetition penalty, suppressed tokens, a temperature) would reach some ways of decoding and not
-others: transformers' ``generate`` takes every key that the caller leaves open from it.
-"""
+"""A checkpoint's own ``generation_config.json``: its special ids are kept, its decoding is not. How
+answers are decoded is for a study's configuration to say. What a checkpoint asks for (a repetition
+penalty, suppressed tokens, a temperature) would reach some ways of decoding and not others:
+transformers' ``generate`` takes every key that the caller leaves open from it."""
 
 from collections.abc import Mapping
 from typing import Any

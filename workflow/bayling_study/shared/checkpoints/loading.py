@@ -1,9 +1,7 @@
-"""Loads a checkpoint whole or not at all, and checks one without loading it.
-
-transformers 5.23 fills a tensor that it does not find with random numbers, warns and goes
-on. Here its own account decides, so that what it knows how to read (a tied output layer that is
-absent, rotary frequencies that are stored, names without the model's prefix) stays readable.
-"""
+"""Loads a checkpoint whole or not at all, and checks one without loading it. transformers 5.23
+fills a tensor that it does not find with random numbers, warns and goes on. Here its own account
+decides, so that what it knows how to read (a tied output layer that is absent, rotary frequencies
+that are stored, names without the model's prefix) stays readable."""
 
 from pathlib import Path
 from typing import Any

@@ -1,9 +1,7 @@
 """Says in a checkpoint's files what transformers 4, and engines written for it, look for.
-
-transformers 5 writes the base of the rotary angles inside ``rope_parameters`` alone. Version
-4 passes over that key without a word and computes with its default of 10,000, and so does
-whatever reads ``rope_theta`` from ``config.json`` itself. Version 5 reads both names.
-"""
+transformers 5 writes the base of the rotary angles inside ``rope_parameters`` alone. Version 4
+passes over that key without a word and computes with its default of 10,000, and so does whatever
+reads ``rope_theta`` from ``config.json`` itself. Version 5 reads both names."""
 
 from pathlib import Path
 

@@ -1,8 +1,6 @@
-"""Opens a checkpoint in the hub's format and tells where each tensor's bytes are.
-
-Safetensors with or without an index, or ``.bin`` files in PyTorch's zip format. No weight is
-read here, and nothing is ever executed (``.bin`` goes through ``torch.load(weights_only=True)``).
-"""
+"""Opens a checkpoint in the hub's format and tells where each tensor's bytes are. Safetensors with
+or without an index, or ``.bin`` files in PyTorch's zip format. No weight is read here, and nothing
+is ever executed (``.bin`` goes through ``torch.load(weights_only=True)``)."""
 
 import pickle
 import zipfile
@@ -93,10 +91,8 @@ def _read_index(path: Path) -> dict[str, Path]:
 def read_pickled(file: Path) -> dict[str, StoredTensor]:
     """Reads where each tensor of a ``.bin`` file is, without reading the tensors (``StudyError``:
     the file is no zip archive, is truncated, holds anything but tensors, or one is not contiguous).
-
     Under a fake-tensor mode ``torch.load`` builds shapes only and notes each storage's offset in
-    the file; the zip entries are stored uncompressed.
-    """
+    the file; the zip entries are stored uncompressed."""
     if not zipfile.is_zipfile(file):
         raise StudyError("not a PyTorch zip file (truncated, or from before torch 1.6)", where=file)
     try:

@@ -1,8 +1,6 @@
-"""Writes weight files one tensor at a time, with their index and companions.
-
-Where each tensor goes is known before the first byte is written, so tensors may
-come in any order, as it suits their source, and only one is in memory at a time.
-"""
+"""Writes weight files one tensor at a time, with their index and companions. Where each tensor goes
+is known before the first byte is written, so tensors may come in any order, as it suits their
+source, and only one is in memory at a time."""
 
 import hashlib
 import json

@@ -1,9 +1,7 @@
-"""Safetensors files, read one tensor at a time with plain file reads.
-
-The usual library maps the whole file into memory; every page that was touched then counts as
-this process's memory until the kernel wants it back. Exports promise a small resident set, so it
-only checks the header here, and bytes are read into buffers.
-"""
+"""Safetensors files, read one tensor at a time with plain file reads. The usual library maps the
+whole file into memory; every page that was touched then counts as this process's memory until the
+kernel wants it back. Exports promise a small resident set, so it only checks the header here, and
+bytes are read into buffers."""
 
 import math
 import struct
@@ -64,12 +62,10 @@ class StoredTensor:
 
 
 def read_header(file: Path) -> dict[str, StoredTensor]:
-    """Reads where each tensor of a safetensors file is.
-
-    The library checks that the header is whole and that the tensors follow each other without
-    gap or overlap up to the file's end, so their sizes give their places (``StudyError``: the file
-    is absent, no safetensors file, truncated or changed, or has a type that no model is stored in).
-    """
+    """Reads where each tensor of a safetensors file is. The library checks that the header is whole
+    and that the tensors follow each other without gap or overlap up to the file's end, so their
+    sizes give their places (``StudyError``: the file is absent, no safetensors file, truncated or
+    changed, or has a type that no model is stored in)."""
     entries: dict[str, StoredTensor] = {}
     try:
         with safe_open(file, "np") as stream, open(file, "rb") as plain:

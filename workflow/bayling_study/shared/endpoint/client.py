@@ -28,11 +28,9 @@ LONGEST_WAIT = 600.0
 
 class Endpoint:
     """A server that answers requests, of which one process at a time may use the ``cache``.
-
     Messages name ``where``, the key of its section such as ``systems.judge``. Answers are cached
     for its ``identity``: the address, unless that changes. No key, or another process with the
-    cache, is a ``StudyError``.
-    """
+    cache, is a ``StudyError``."""
 
     def __init__(
         self, settings: EndpointSystem, cache: Path, where: str = "endpoint", identity: str = ""

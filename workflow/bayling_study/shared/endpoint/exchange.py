@@ -1,8 +1,6 @@
-"""One request over the wire: an answer, a reason to try again, or the end.
-
-Retries are the caller's, who counts them. The answer is read piece by piece, so that the
-deadline also ends a server that sends a byte now and then.
-"""
+"""One request over the wire: an answer, a reason to try again, or the end. Retries are the
+caller's, who counts them. The answer is read piece by piece, so that the deadline also ends a
+server that sends a byte now and then."""
 
 import json
 import logging

@@ -1,9 +1,7 @@
-"""Every answer of an endpoint on disk, what was spent on them, and when the next request may go.
-
-A row log (``rowlog``) with ``{"key": …, "answer": {…}}`` for an answer and ``{"key": …,
-"failed": REASON}`` for a request that brought none. What the rows spent counts for the budget,
-so a job that is started again has the rest of its budget and not a new one.
-"""
+"""Every answer of an endpoint on disk, what was spent on them, and when the next request may go. A
+row log (``rowlog``) with ``{"key": …, "answer": {…}}`` for an answer and ``{"key": …, "failed":
+REASON}`` for a request that brought none. What the rows spent counts for the budget, so a job that
+is started again has the rest of its budget and not a new one."""
 
 import threading
 import time

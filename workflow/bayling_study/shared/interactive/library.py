@@ -1,8 +1,6 @@
-"""The material of demands: all aligned segments of one side of the split, indexed.
-
-Segments are drawn so that none is used again before all others of its pool have been used as
-often; with the same rows and seed the draws are the same on every machine.
-"""
+"""The material of demands: all aligned segments of one side of the split, indexed. Segments are
+drawn so that none is used again before all others of its pool have been used as often; with the
+same rows and seed the draws are the same on every machine."""
 
 import heapq
 from collections import Counter, defaultdict

@@ -1,9 +1,7 @@
-"""Words and names of term lists (MUSE, CC-CEDICT, CLDR), as far as a text has them.
-
-A list knows words that are too rare to be learnt, and senses that a sentence does not mean. So an
-entry counts only where a sentence and its human translation have its two sides, once each. Lists
-are long: one pass over ``terms.parquet`` keeps the entries whose words the block of text has.
-"""
+"""Words and names of term lists (MUSE, CC-CEDICT, CLDR), as far as a text has them. A list knows
+words that are too rare to be learnt, and senses that a sentence does not mean. So an entry counts
+only where a sentence and its human translation have its two sides, once each. Lists are long: one
+pass over ``terms.parquet`` keeps the entries whose words the block of text has."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence

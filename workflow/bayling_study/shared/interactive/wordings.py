@@ -1,8 +1,6 @@
-"""What the user writes, in English and Chinese, several ways for each demand.
-
-``wordings.yaml`` is this project's own, except for the first of ``translate`` and ``include``:
-BayLing's released prompts, with which its test sets were translated (``translation_prompts``).
-"""
+"""What the user writes, in English and Chinese, several ways for each demand. ``wordings.yaml`` is
+this project's own, except for the first of ``translate`` and ``include``: BayLing's released
+prompts, with which its test sets were translated (``translation_prompts``)."""
 
 from pathlib import Path
 from random import Random

@@ -89,11 +89,9 @@ def scored_prompts(suite: Suite, prompts: list[Prompt]) -> list[Prompt]:
 
 def read_answers(prompts: list[Prompt], outputs: Path, system: str, suite: str) -> list[Answers]:
     """Returns a system's answers to those items of a suite that it has, in prompt order.
-
     ``outputs`` is the system's folder, with ``SUITE.jsonl`` and ``system.json``. A ``StudyError``
     names the file if an item lacks a prompt, an id is unknown or repeated, or the answers are of
-    another system.
-    """
+    another system."""
     check_owner(outputs, system)
     path = outputs / f"{suite}.jsonl"
     present = items_present(outputs, suite, prompts)

@@ -1,8 +1,6 @@
-"""A cache of segment statistics on disk, keyed by what they were computed from.
-
-A key is the hash of the metric's signature, the hypotheses and the references: an entry is never
-stale, and all programs share it. Each is written whole, so concurrent jobs only repeat work.
-"""
+"""A cache of segment statistics on disk, keyed by what they were computed from. A key is the hash
+of the metric's signature, the hypotheses and the references: an entry is never stale, and all
+programs share it. Each is written whole, so concurrent jobs only repeat work."""
 
 import zipfile
 from collections.abc import Callable, Sequence

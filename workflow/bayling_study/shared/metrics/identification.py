@@ -117,12 +117,9 @@ def votes(texts: Sequence[str], language: str) -> Votes:
             wanted = label(name, language)
             found = _identify(name, clean) if wanted else None
             if found and wanted:
-                rows[row, column if _same(found, wanted) else column + 1] = 1
+                same = found == wanted or any(found in group and wanted in group for group in ALIKE)
+                rows[row, column if same else column + 1] = 1
     return rows
-
-
-def _same(found: str, wanted: str) -> bool:
-    return found == wanted or any(found in group and wanted in group for group in ALIKE)
 
 
 def _identify(name: str, text: str) -> str | None:

@@ -1,9 +1,7 @@
-"""Instruction following over turns, as Multi-IF scores it (arXiv 2410.15553).
-
-A turn's score is the mean of four rates: of prompts all of whose instructions are followed, and of
-instructions, each for the answer as it is (strict) and for its better form (loose). A conversation
-that ends earlier is left out of the later turns.
-"""
+"""Instruction following over turns, as Multi-IF scores it (arXiv 2410.15553). A turn's score is the
+mean of four rates: of prompts all of whose instructions are followed, and of instructions, each for
+the answer as it is (strict) and for its better form (loose). A conversation that ends earlier is
+left out of the later turns."""
 
 import numpy as np
 

@@ -37,7 +37,6 @@ COPIED = 0.8
 
 class CheckedTurn(NamedTuple):
     """A judged turn: its conversation's place in the item, its own (from 1), its demand's kind.
-
     ``met`` is none where the demand has no checks. ``kept`` are the shares of the words of the
     previous answer, and of its reference, that this one keeps in order; there are none at turn 1.
     """

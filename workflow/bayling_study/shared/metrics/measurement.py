@@ -1,8 +1,6 @@
-"""The common form of every metric: statistics of each segment, and how their sums combine.
-
-BLEU, chrF, rates and ratios are functions of sums over segments. A resampled test set is then a
-weighted sum: a thousand are one matrix product (``resampling``), and no text is read twice.
-"""
+"""The common form of every metric: statistics of each segment, and how their sums combine. BLEU,
+chrF, rates and ratios are functions of sums over segments. A resampled test set is then a weighted
+sum: a thousand are one matrix product (``resampling``), and no text is read twice."""
 
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field, replace

@@ -1,9 +1,7 @@
 """Multiple-choice suites: the harness's marks, with what guessing would give; of NLI also F1.
-
 lm-evaluation-harness has marked every question (``SUITE.marks.jsonl`` beside the chosen answers):
 ``acc`` takes the most likely choice, ``acc_norm`` divides each likelihood by the choice's length
-first. A question of k choices is guessed right once in k times; questions may differ in k.
-"""
+first. A question of k choices is guessed right once in k times; questions may differ in k."""
 
 from dataclasses import replace
 from functools import lru_cache

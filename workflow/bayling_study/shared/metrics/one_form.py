@@ -1,8 +1,6 @@
-"""One normal form on both sides of a comparison: answers and what they are compared with.
-
-U+095C and U+0921 with U+093C are one letter (Unicode annex 15), yet no formula would match
-them. Files keep their own text; released outputs are compared as they are.
-"""
+"""One normal form on both sides of a comparison: answers and what they are compared with. U+095C
+and U+0921 with U+093C are one letter (Unicode annex 15), yet no formula would match them. Files
+keep their own text; released outputs are compared as they are."""
 
 import unicodedata
 from collections.abc import Callable

@@ -137,11 +137,9 @@ def wilson(measurement: Measurement, confidence: float) -> tuple[float, float]:
 
 def p_value(null_differences: Array, difference: float) -> float:
     """Returns the share of differences under the null hypothesis that are as large as the observed.
-
     One is added to both counts, so that p is never 0 and never too small. Equal ones count, as in
     Riezler & Maxwell (2005) but not in sacreBLEU 2.6: where one answer of a hundred differs, every
-    exchange gives the same difference, and a strict count would call the systems different.
-    """
+    exchange gives the same difference, and a strict count would call the systems different."""
     finite(np.append(null_differences, difference))
     reaching = int(np.sum(null_differences >= difference * (1 - TIE)))
     return (reaching + 1) / (len(null_differences) + 1)
@@ -155,12 +153,10 @@ def paired_bootstrap(resamples: Array, difference: float) -> float:
 
 
 def exchanged(first: Measurement, second: Measurement, kept: tuple[Array, Array]) -> Array:
-    """Returns differences under the null hypothesis of approximate randomisation.
-
-    Riezler & Maxwell (2005): if the systems are alike, exchanging their answers to some segments
-    changes nothing. ``kept`` has for each of the two the sums of statistics over the segments that
-    an exchange leaves in place (``drawn_mask`` times the statistics); the others follow.
-    """
+    """Returns differences under the null hypothesis of approximate randomisation. Riezler & Maxwell
+    (2005): if the systems are alike, exchanging their answers to some segments changes nothing.
+    ``kept`` has for each of the two the sums of statistics over the segments that an exchange
+    leaves in place (``drawn_mask`` times the statistics); the others follow."""
     all_first, all_second = first.statistics.sum(axis=0), second.statistics.sum(axis=0)
     mixed_first = first.combine(kept[0] + all_second - kept[1])
     mixed_second = first.combine(kept[1] + all_first - kept[0])

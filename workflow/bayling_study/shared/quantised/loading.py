@@ -1,9 +1,7 @@
-"""Loads a groupwise 8-bit checkpoint into a transformers model, tensor by tensor.
-
-The model is built without weights and filled from the files. In ``streamed`` mode no 16-bit copy
-ever exists: linear layers keep 8 bits and rebuild their weight while they multiply. In
-``cached`` mode each matrix is rebuilt once: the memory and the speed of a 16-bit model.
-"""
+"""Loads a groupwise 8-bit checkpoint into a transformers model, tensor by tensor. The model is
+built without weights and filled from the files. In ``streamed`` mode no 16-bit copy ever exists:
+linear layers keep 8 bits and rebuild their weight while they multiply. In ``cached`` mode each
+matrix is rebuilt once: the memory and the speed of a 16-bit model."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -26,11 +24,9 @@ def load(
     verify: bool = True,
 ) -> Any:  # fmt: skip
     """Loads a groupwise 8-bit checkpoint: a transformers model in evaluation mode, no gradients.
-
     ``dtype`` is the precision of everything that is not 8-bit, and of the products; the model goes
     to ``device`` one tensor after the other, with ``verify`` once the files have their recorded
-    hashes (``StudyError``: a file is missing or changed, or does not fit the architecture).
-    """
+    hashes (``StudyError``: a file is missing or changed, or does not fit the architecture)."""
     description = read_quantisation(path)
     group = description.group_size
     if verify:

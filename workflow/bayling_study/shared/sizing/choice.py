@@ -1,9 +1,7 @@
 """What ``auto`` becomes: attention kernel, and stage, offload, packed length that fit the memory.
-
 Tried from the fastest to the slowest: nothing in host memory before something, and then the lowest
 stage, which sends least between processes. The first that fits counts; sequences are then packed as
-long as the rest of the memory holds, where the attention kernel gains from that.
-"""
+long as the rest of the memory holds, where the attention kernel gains from that."""
 
 import itertools
 import math

@@ -64,12 +64,10 @@ SUBGROUP = 1_000_000_000
 
 
 class TrainingMemory(NamedTuple):
-    """Bytes that one process needs while it trains.
-
-    ``states`` are weights, gradients and optimiser on the device, ``activations`` those of one
-    packed sequence with its logits, ``buffers`` DeepSpeed's, ``host`` the states that it keeps in
-    host memory, ``holes`` those of the heap once the training has run (``heap_holes``).
-    """
+    """Bytes that one process needs while it trains. ``states`` are weights, gradients and optimiser
+    on the device, ``activations`` those of one packed sequence with its logits, ``buffers``
+    DeepSpeed's, ``host`` the states that it keeps in host memory, ``holes`` those of the heap once
+    the training has run (``heap_holes``)."""
 
     states: int
     activations: int

@@ -1,9 +1,6 @@
-"""Where the files of a fetched source are.
-
-The download stage leaves a folder with ``manifest.json`` and, in ``files/``,
-the upstream files. A source that the config replaces by a local folder is not
-copied: its manifest names that folder under the key ``root``.
-"""
+"""Where the files of a fetched source are. The download stage leaves a folder with
+``manifest.json`` and, in ``files/``, the upstream files. A source that the config replaces by a
+local folder is not copied: its manifest names that folder under the key ``root``."""
 
 from pathlib import Path
 

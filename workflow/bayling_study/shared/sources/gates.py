@@ -1,8 +1,6 @@
-"""Gated sources: told all at once, before the first job, with what to do about each.
-
-The hub wants the terms of some models accepted and a read token sent. Whether an account has
-accepted them only the download shows; that there is no token at all is known now.
-"""
+"""Gated sources: told all at once, before the first job, with what to do about each. The hub wants
+the terms of some models accepted and a read token sent. Whether an account has accepted them only
+the download shows; that there is no token at all is known now."""
 
 import os
 from collections.abc import Iterable

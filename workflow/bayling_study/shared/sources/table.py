@@ -1,10 +1,7 @@
-"""Upstream sources, of ``config/sources.tsv`` and of the configuration: reading, hashing.
-
-One tab-separated line a source, columns as in ``COLUMNS``. The table pins what
-is known; a source whose sha256 is not known here is locked at its first
-download (``bayling_study.stages.download.lock``). The workflow reads the table whenever
-it is parsed, so this module imports nothing heavy.
-"""
+"""Upstream sources, of ``config/sources.tsv`` and of the configuration: reading, hashing. One
+tab-separated line a source, columns as in ``COLUMNS``. The table pins what is known; a source whose
+sha256 is not known here is locked at its first download (``bayling_study.stages.download.lock``).
+The workflow reads the table whenever it is parsed, so this module imports nothing heavy."""
 
 from pathlib import Path
 from typing import get_args

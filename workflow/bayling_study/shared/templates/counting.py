@@ -1,8 +1,6 @@
-"""Lengths of many conversations at once, without keeping their token ids.
-
-``encode`` calls the tokenizer for each span; here all spans of a batch go to it in one call,
-which for millions of conversations saves most of the time. A test compares the results.
-"""
+"""Lengths of many conversations at once, without keeping their token ids. ``encode`` calls the
+tokenizer for each span; here all spans of a batch go to it in one call, which for millions of
+conversations saves most of the time. A test compares the results."""
 
 import operator
 from collections.abc import Iterator, Sequence

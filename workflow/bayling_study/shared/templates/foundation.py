@@ -1,9 +1,7 @@
-"""Conversations in the chat template that a foundation's own tokenizer carries.
-
-The template is rendered with placeholders for the contents, which shows where each content stands
-without searching for its text. What is learnt of an answer begins where the prompt of generation
-ends, and ends with the special token behind it.
-"""
+"""Conversations in the chat template that a foundation's own tokenizer carries. The template is
+rendered with placeholders for the contents, which shows where each content stands without searching
+for its text. What is learnt of an answer begins where the prompt of generation ends, and ends with
+the special token behind it."""
 
 import re
 from collections.abc import Iterator, Sequence

@@ -1,8 +1,6 @@
-"""The templates once more, as Jinja chat templates for a checkpoint's tokenizer.
-
-A tuned checkpoint must work with ``apply_chat_template``, which tokenises a rendered string as a
-whole; a test asserts that this gives the ids of ``encoding``.
-"""
+"""The templates once more, as Jinja chat templates for a checkpoint's tokenizer. A tuned checkpoint
+must work with ``apply_chat_template``, which tokenises a rendered string as a whole; a test asserts
+that this gives the ids of ``encoding``."""
 
 import json
 from typing import Any

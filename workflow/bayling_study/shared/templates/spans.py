@@ -1,9 +1,7 @@
-"""The parts of a templated conversation, and the check that messages are well formed.
-
-A text span is tokenised as plain text: a ``</s>`` or ``<|im_end|>`` that a user typed ends
-nothing. A special span is one token of the vocabulary. Spans end where an answer starts and
-ends, the only two places where training and generation must agree.
-"""
+"""The parts of a templated conversation, and the check that messages are well formed. A text span
+is tokenised as plain text: a ``</s>`` or ``<|im_end|>`` that a user typed ends nothing. A special
+span is one token of the vocabulary. Spans end where an answer starts and ends, the only two places
+where training and generation must agree."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

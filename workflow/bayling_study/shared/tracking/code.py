@@ -74,7 +74,9 @@ def _closure(module: str) -> set[Path]:
         path = pending.pop()
         if path not in seen and not NEUTRAL & {path, *path.parents}:
             seen.add(path)
-            pending |= (_imports(path) | _data(path)) - seen
+            # A module reads the tables that lie beside it under its own name.
+            tables = {path.with_suffix(suffix) for suffix in (".tsv", ".yaml")}
+            pending |= (_imports(path) | tables & set(path.parent.iterdir())) - seen
     return seen
 
 
@@ -87,11 +89,6 @@ def _entry_files(module: str) -> set[Path]:
     programs = {path.parent for path in base.rglob("__main__.py")} - {base}
     files = {path for path in base.rglob("*") if path.suffix in {".py", ".html", ".css", ".js"}}
     return {path for path in files if not programs & set(path.parents)}
-
-
-def _data(path: Path) -> set[Path]:
-    """Returns the tables that a module reads: those that lie beside it under its own name."""
-    return {path.with_suffix(suffix) for suffix in (".tsv", ".yaml")} & set(path.parent.iterdir())
 
 
 @cache

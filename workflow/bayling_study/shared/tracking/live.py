@@ -1,8 +1,6 @@
-"""Training curves in MLflow while training runs.
-
-Tracking must never stop or slow down training: points are sent from a thread. A store that cannot
-be reached is reported once and tried ever more rarely; the study's sync sends what is missing.
-"""
+"""Training curves in MLflow while training runs. Tracking must never stop or slow down training:
+points are sent from a thread. A store that cannot be reached is reported once and tried ever more
+rarely; the study's sync sends what is missing."""
 
 import logging
 import os

@@ -1,9 +1,7 @@
-"""Run records into MLflow: one parent run a study, one child run a job and one a system.
-
-The record on disk is the truth and MLflow a view of it, so that everything here may be repeated: a
-job's run is found by its tags, a point that is already there is not doubled (MLflow keys points by
-name, step, time and value), and a repeated job replaces the run of its earlier attempt.
-"""
+"""Run records into MLflow: one parent run a study, one child run a job and one a system. The record
+on disk is the truth and MLflow a view of it, so that everything here may be repeated: a job's run
+is found by its tags, a point that is already there is not doubled (MLflow keys points by name,
+step, time and value), and a repeated job replaces the run of its earlier attempt."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -72,12 +70,10 @@ def runs_of(uri: str, study: Path, experiment_name: str | None = None) -> list[A
 
 
 class Store:
-    """A study's experiment in an MLflow store (``StudyError`` if that cannot be reached).
-
-    Its default name: see ``chosen_experiment``. A lock in the results folder keeps two jobs from
+    """A study's experiment in an MLflow store (``StudyError`` if that cannot be reached). Its
+    default name: see ``chosen_experiment``. A lock in the results folder keeps two jobs from
     creating the store, the experiment or the parent run twice. For an sqlite store that another
-    program has locked, MLflow waits.
-    """
+    program has locked, MLflow waits."""
 
     def __init__(self, uri: str, study: Path, experiment: str | None = None) -> None:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")

@@ -1,9 +1,7 @@
-"""The run record: what a job did, with what, and how it went.
-
-One JSON file per job (``runs/STAGE/NAME.json``), the source of truth for MLflow and the report. It
-is rewritten atomically, so a reader always sees a whole record, also of a job that was killed.
-Standard library only: the COMET environment uses this module too.
-"""
+"""The run record: what a job did, with what, and how it went. One JSON file per job
+(``runs/STAGE/NAME.json``), the source of truth for MLflow and the report. It is rewritten
+atomically, so a reader always sees a whole record, also of a job that was killed. Standard library
+only: the COMET environment uses this module too."""
 
 import sys
 import time

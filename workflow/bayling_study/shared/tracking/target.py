@@ -1,8 +1,6 @@
-"""Which MLflow store and experiment a study goes to.
-
-The configuration says both, and the sync leaves them in ``STUDY/runs/mlflow.json``; commands that
-only have the folder (``make track``) read them there, lest a study end up in two places.
-"""
+"""Which MLflow store and experiment a study goes to. The configuration says both, and the sync
+leaves them in ``STUDY/runs/mlflow.json``; commands that only have the folder (``make track``) read
+them there, lest a study end up in two places."""
 
 import os
 from pathlib import Path

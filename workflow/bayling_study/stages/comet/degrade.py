@@ -1,9 +1,7 @@
-"""Known damage to a translation, with the score that the damage deserves.
-
-A perfect translation scores 1, one that says nothing of the source 0; between them counts what was
-really changed (for most kinds the share of words kept in place), so that a model learns a graded,
-lexical similarity. The kinds are the ways in which weak systems fail.
-"""
+"""Known damage to a translation, with the score that the damage deserves. A perfect translation
+scores 1, one that says nothing of the source 0; between them counts what was really changed (for
+most kinds the share of words kept in place), so that a model learns a graded, lexical similarity.
+The kinds are the ways in which weak systems fail."""
 
 from collections.abc import Callable
 from random import Random

@@ -1,8 +1,6 @@
-"""Loading a COMET model without running anything from the file.
-
-As ``comet.load_from_checkpoint`` does it, but the file is read with ``weights_only``, the encoder's
-folder replaces the checkpoint's absolute path, and a weight that the file lacks is an error.
-"""
+"""Loading a COMET model without running anything from the file. As ``comet.load_from_checkpoint``
+does it, but the file is read with ``weights_only``, the encoder's folder replaces the checkpoint's
+absolute path, and a weight that the file lacks is an error."""
 
 import inspect
 import pickle

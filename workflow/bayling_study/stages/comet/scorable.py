@@ -1,9 +1,7 @@
-"""Prompts and hypotheses as the segments that COMET scores.
-
-Only suites of single-turn prompts with a source sentence (``meta["source_text"]``) and a reference
-can be scored, without items in a language that COMET does not know (``meta["comet"]`` is false).
-Texts are stripped, as by ``comet-score``, and brought to NFC, but for released outputs.
-"""
+"""Prompts and hypotheses as the segments that COMET scores. Only suites of single-turn prompts with
+a source sentence (``meta["source_text"]``) and a reference can be scored, without items in a
+language that COMET does not know (``meta["comet"]`` is false). Texts are stripped, as by
+``comet-score``, and brought to NFC, but for released outputs."""
 
 from pathlib import Path
 from typing import NamedTuple

@@ -1,8 +1,6 @@
-"""The part of a settings file that COMET reads, as plain JSON.
-
-The file was written from checked pydantic models (``bayling_study.config.evaluation``), which the
-COMET environment does not have; so values are taken as they are and only their presence is checked.
-"""
+"""The part of a settings file that COMET reads, as plain JSON. The file was written from checked
+pydantic models (``bayling_study.config.evaluation``), which the COMET environment does not have; so
+values are taken as they are and only their presence is checked."""
 
 from dataclasses import dataclass, fields
 from pathlib import Path

@@ -1,9 +1,7 @@
-"""Which parallel segments are not worth learning from or testing on, and why.
-
-``Cleaner.reason`` returns the first reason against a segment. Reasons about one side alone come
-first, so that a pivot text that thirty languages share is judged once. The filters with a name
-(``Filter`` in the config) can be switched off; those with a limit are tuned by it.
-"""
+"""Which parallel segments are not worth learning from or testing on, and why. ``Cleaner.reason``
+returns the first reason against a segment. Reasons about one side alone come first, so that a pivot
+text that thirty languages share is judged once. The filters with a name (``Filter`` in the config)
+can be switched off; those with a limit are tuned by it."""
 
 import re
 import unicodedata

@@ -1,9 +1,7 @@
-"""Rows of any number in little memory: written to Parquet in batches, and found repeated.
-
-Each row leaves a 64-bit key in one of many scratch files, by the key's last bits. Equal keys lie in
-the same file; one file at a time is sorted, and all rows of a key but the first are repeated. What
-stays in memory is one byte a row. The same rows give the same bytes.
-"""
+"""Rows of any number in little memory: written to Parquet in batches, and found repeated. Each row
+leaves a 64-bit key in one of many scratch files, by the key's last bits. Equal keys lie in the same
+file; one file at a time is sorted, and all rows of a key but the first are repeated. What stays in
+memory is one byte a row. The same rows give the same bytes."""
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator

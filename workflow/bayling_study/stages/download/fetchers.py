@@ -1,8 +1,6 @@
-"""One fetcher a kind of source; ``FETCHERS`` names them.
-
-A fetcher brings the wanted files into ``request.files`` and says what they
-are. It may be killed at any time and is then simply called again.
-"""
+"""One fetcher a kind of source; ``FETCHERS`` names them. A fetcher brings the wanted files into
+``request.files`` and says what they are. It may be killed at any time and is then simply called
+again."""
 
 import os
 import shutil

@@ -1,8 +1,6 @@
-"""A file of a web server of which only that is fetched which is read.
-
-fsspec's own HTTP client knows neither the certificates nor the accounts (``~/.netrc``) that
-requests knows, so its file class is used and the requests are those of requests.
-"""
+"""A file of a web server of which only that is fetched which is read. fsspec's own HTTP client
+knows neither the certificates nor the accounts (``~/.netrc``) that requests knows, so its file
+class is used and the requests are those of requests."""
 
 import io
 import tempfile

@@ -1,8 +1,6 @@
-"""What a download leaves as proof: ``manifest.json`` with every file's hash.
-
-It is written last, so a folder with a receipt is a complete download. A
-receipt is believed only after the files were hashed again.
-"""
+"""What a download leaves as proof: ``manifest.json`` with every file's hash. It is written last, so
+a folder with a receipt is a complete download. A receipt is believed only after the files were
+hashed again."""
 
 import os
 from collections.abc import Iterable, Iterator

@@ -1,8 +1,6 @@
-"""A COMET checkpoint of random weights around a small encoder, for a rehearsal.
-
-The names of tensors are those of unbabel-comet 2.2, which is in another environment; a test loads
-a checkpoint of each class with its code.
-"""
+"""A COMET checkpoint of random weights around a small encoder, for a rehearsal. The names of
+tensors are those of unbabel-comet 2.2, which is in another environment; a test loads a checkpoint
+of each class with its code."""
 
 from collections.abc import Callable
 from itertools import pairwise

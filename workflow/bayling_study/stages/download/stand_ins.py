@@ -1,9 +1,7 @@
 """Random weights in place of a model's own, for a rehearsal: its architecture, made small.
-
 Tokenizer, template and generation config stay upstream's. Of ``config.json`` only the numbers that
 decide width and depth change, the same way for every model: a base and the difference to it still
-have equal shapes, and COMET fits its encoder. ``stand-in.json`` says what is not upstream's.
-"""
+have equal shapes, and COMET fits its encoder. ``stand-in.json`` says what is not upstream's."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
-"""Turns one tensor into the bytes of a format and measures what that costs in accuracy.
-
-A matrix is worked on in blocks of rows that fit a cache; errors are summed in double precision.
-"""
+"""Turns one tensor into the bytes of a format and measures what that costs in accuracy. A matrix is
+worked on in blocks of rows that fit a cache; errors are summed in double precision."""
 
 import math
 from collections.abc import Callable, Sequence

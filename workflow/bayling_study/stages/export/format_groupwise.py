@@ -1,9 +1,7 @@
-"""Format ``groupwise``: the paper's scheme in plain safetensors (see ``quantised.layout``).
-
-All linear layers go to 8 bits, the output layer included. One that is tied to the embedding *is*
-the embedding and stays in 16 bits, once. (Quantising it as well, as the authors' load-time
-switch does, would store those values twice and add half the embedding's size.)
-"""
+"""Format ``groupwise``: the paper's scheme in plain safetensors (see ``quantised.layout``). All
+linear layers go to 8 bits, the output layer included. One that is tied to the embedding *is* the
+embedding and stays in 16 bits, once. (Quantising it as well, as the authors' load-time switch does,
+would store those values twice and add half the embedding's size.)"""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,8 +1,6 @@
-"""Turns a downloaded model into a checkpoint in the hub's format.
-
-A GGUF file is dequantised through transformers' loader and stored as 16-bit safetensors; a folder
-that already is a hub checkpoint is checked and linked. The same input gives the same bytes.
-"""
+"""Turns a downloaded model into a checkpoint in the hub's format. A GGUF file is dequantised
+through transformers' loader and stored as 16-bit safetensors; a folder that already is a hub
+checkpoint is checked and linked. The same input gives the same bytes."""
 
 import logging
 from collections.abc import Mapping

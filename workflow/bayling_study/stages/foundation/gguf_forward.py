@@ -1,9 +1,7 @@
 """Refuses a GGUF file of which something that changes the model's answers would be lost.
-
-transformers 5.23 carries over the entries and tensors named here and passes over all others
-without a word: a scaling of the rotary positions, a bias, a scale of the logits. An absent
-tensor it fills with random numbers. Names and defaults are those of llama.cpp's ``llama``.
-"""
+transformers 5.23 carries over the entries and tensors named here and passes over all others without
+a word: a scaling of the rotary positions, a bias, a scale of the logits. An absent tensor it fills
+with random numbers. Names and defaults are those of llama.cpp's ``llama``."""
 
 from pathlib import Path
 from typing import Any

@@ -1,9 +1,7 @@
-"""Reads a GGUF file's header with every length checked before it is believed.
-
-The conversion libraries trust the counts and lengths in a header; a damaged or hostile file
-would make them allocate without bound or read past the end. Format: the GGUF specification of
-the ggml project, versions 2 and 3, little-endian.
-"""
+"""Reads a GGUF file's header with every length checked before it is believed. The conversion
+libraries trust the counts and lengths in a header; a damaged or hostile file would make them
+allocate without bound or read past the end. Format: the GGUF specification of the ggml project,
+versions 2 and 3, little-endian."""
 
 import struct
 from dataclasses import dataclass

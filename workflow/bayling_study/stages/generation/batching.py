@@ -1,9 +1,7 @@
-"""Which prompts are decoded together: those of similar length, the longest first.
-
-So a batch holds little padding, and the one that needs most memory comes at the start. What a
-prompt is answered with does not depend on its batch: padding is masked, positions start at the
-first real token, and all rows of a batch have the same answer limit.
-"""
+"""Which prompts are decoded together: those of similar length, the longest first. So a batch holds
+little padding, and the one that needs most memory comes at the start. What a prompt is answered
+with does not depend on its batch: padding is masked, positions start at the first real token, and
+all rows of a batch have the same answer limit."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple

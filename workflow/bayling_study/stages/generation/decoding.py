@@ -56,7 +56,7 @@ def decode(
         elif how.sample:
             rows = _Loop(model, batch, stops).run(_sampling(how.temperature, seeds))
         else:
-            rows = _Loop(model, batch, stops).run(_greedy)
+            rows = _Loop(model, batch, stops).run(lambda logits, _: logits.argmax(dim=-1))
     return [ended(row, set(stops)) for row in rows]
 
 
@@ -86,10 +86,6 @@ def shared_start(rows: list[list[int]]) -> int:
     most = min(len(row) for row in rows) - 1
     shared = next((n for n in range(most) if first[n] != last[n]), most)
     return shared if shared >= LEAST_SHARED else 0
-
-
-def _greedy(logits: Tensor, rows: Sequence[int]) -> Tensor:
-    return logits.argmax(dim=-1)
 
 
 def _sampling(temperature: float, seeds: list[Random]) -> Choice:

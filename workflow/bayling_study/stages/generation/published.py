@@ -1,8 +1,6 @@
-"""The ``published`` backend: released outputs become hypotheses; nothing is run.
-
-No system has outputs for everything. What is there is converted, by whole items; what is not
-is listed with its reason.
-"""
+"""The ``published`` backend: released outputs become hypotheses; nothing is run. No system has
+outputs for everything. What is there is converted, by whole items; what is not is listed with its
+reason."""
 
 from collections.abc import Mapping
 from pathlib import Path

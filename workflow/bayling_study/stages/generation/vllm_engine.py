@@ -1,9 +1,7 @@
-"""The ``vllm`` engine: a thin map from requests to vLLM's ``LLM`` and back, in token ids.
-
-So templates and stop rules are the project's own. vLLM batches by itself: the batches here are
-only what one kill can lose. Answers are not bit-equal to those of transformers: kernels and, in
-beam search, the algorithm differ.
-"""
+"""The ``vllm`` engine: a thin map from requests to vLLM's ``LLM`` and back, in token ids. So
+templates and stop rules are the project's own. vLLM batches by itself: the batches here are only
+what one kill can lose. Answers are not bit-equal to those of transformers: kernels and, in beam
+search, the algorithm differ."""
 
 from dataclasses import dataclass
 from pathlib import Path

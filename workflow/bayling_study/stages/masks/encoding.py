@@ -1,8 +1,6 @@
-"""Conversations to one flat array of token ids with a loss mask, and its audit.
-
-Nothing is padded or guessed from text: ``templates`` gives the mask together with the ids.
-Tokens go to disk as they come, so that memory does not grow with them.
-"""
+"""Conversations to one flat array of token ids with a loss mask, and its audit. Nothing is padded
+or guessed from text: ``templates`` gives the mask together with the ids. Tokens go to disk as they
+come, so that memory does not grow with them."""
 
 from array import array
 from collections import Counter

@@ -1,9 +1,7 @@
-"""Which city is the capital: the same questions in every language that CLDR has names in.
-
-A test of knowledge transfer: facts that a model knows in English, asked in another language. A
-question is a cloze behind three solved lines, so it needs no translated wording. Wrong answers and
-examples depend on the country alone: all languages ask the same.
-"""
+"""Which city is the capital: the same questions in every language that CLDR has names in. A test of
+knowledge transfer: facts that a model knows in English, asked in another language. A question is a
+cloze behind three solved lines, so it needs no translated wording. Wrong answers and examples
+depend on the country alone: all languages ask the same."""
 
 from difflib import SequenceMatcher
 

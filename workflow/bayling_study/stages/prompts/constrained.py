@@ -1,8 +1,6 @@
-"""Lexically constrained translation: the released zh-en and en-zh sets.
-
-The sources are those of WMT22 in another order; each comes with one to three
-fragments of its reference that the translation must contain.
-"""
+"""Lexically constrained translation: the released zh-en and en-zh sets. The sources are those of
+WMT22 in another order; each comes with one to three fragments of its reference that the translation
+must contain."""
 
 from pathlib import Path
 from typing import Any

@@ -1,16 +1,14 @@
-"""Suite kind ``flores``: FLORES-101 between the pivots and every other language.
-
-FLORES is parallel in all its languages: segment 5 says the same in each (told by the id where there
-are ids). The same segments are asked in every direction, so that averages over languages compare
-languages and not texts. All directions are one suite: one file of prompts, one job per system.
-"""
+"""Suite kind ``flores``: FLORES-101 between the pivots and every other language. FLORES is parallel
+in all its languages: segment 5 says the same in each (told by the id where there are ids). The same
+segments are asked in every direction, so that averages over languages compare languages and not
+texts. All directions are one suite: one file of prompts, one job per system."""
 
 from pathlib import Path
 
 from bayling_study.config.suites import FloresSuite
 from bayling_study.core.languages.flores import FloresLanguage, flores, flores_languages, spellings
 from bayling_study.core.records import Prompt
-from bayling_study.shared.flores_rows import TABLES, FloresRow, paired, read_table
+from bayling_study.shared.flores_rows import language_rows, paired
 from bayling_study.shared.sources.fetched import read_segments
 from bayling_study.stages.prompts import PromptContext
 from bayling_study.stages.prompts.released import chosen
@@ -22,7 +20,7 @@ def build(name: str, suite: FloresSuite, context: PromptContext) -> list[Prompt]
     ``meta`` has a direction's averages, and ``comet``: whether COMET's encoder knows both sides."""
     root = context.files_of(suite.source)
     paths = {item.code: _path(root, suite.files, item) for item in _languages(suite)}
-    rows = paired([(path, _rows(path)) for path in paths.values()])
+    rows = paired([(path, language_rows(path, read_segments)) for path in paths.values()])
     texts = {code: [row.text for row in own] for code, own in zip(paths, rows, strict=True)}
     size = len(rows[0])
     numbers = chosen(size, suite.segments, context.seed, name, "segments")
@@ -58,9 +56,3 @@ def _path(root: Path, pattern: str, language: FloresLanguage) -> Path:
         for code in spellings(language.flores200)
     ]
     return next((path for path in paths if path.exists()), paths[0])
-
-
-def _rows(path: Path) -> list[FloresRow]:
-    if path.suffix in TABLES:
-        return read_table(path)
-    return [FloresRow(text) for text in read_segments(path)]

@@ -1,9 +1,7 @@
-"""Suite kind ``harness``: the questions of lm-evaluation-harness tasks as prompts.
-
-A prompt's number is the number of the question in the task, by which the
-harness is asked for it again. Its turn is the question as the harness words it
-without examples; the choices and the right one are in ``meta``.
-"""
+"""Suite kind ``harness``: the questions of lm-evaluation-harness tasks as prompts. A prompt's
+number is the number of the question in the task, by which the harness is asked for it again. Its
+turn is the question as the harness words it without examples; the choices and the right one are in
+``meta``."""
 
 from dataclasses import replace
 from fnmatch import fnmatchcase

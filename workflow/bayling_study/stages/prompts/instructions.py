@@ -1,9 +1,7 @@
-"""Suite kind ``instructions``: conversations whose every turn adds an instruction to check.
-
-Either Multi-IF's (arXiv 2410.15553), or this project's own with the same kinds of instruction and
-the same conversations in its eight languages: a text about a country (CLDR's name), written again
-for each further instruction. The own instructions can all be met together, in any language.
-"""
+"""Suite kind ``instructions``: conversations whose every turn adds an instruction to check. Either
+Multi-IF's (arXiv 2410.15553), or this project's own with the same kinds of instruction and the same
+conversations in its eight languages: a text about a country (CLDR's name), written again for each
+further instruction. The own instructions can all be met together, in any language."""
 
 import json
 import random
@@ -103,10 +101,8 @@ def _instruction(kind: str, row: dict[str, str], rng: random.Random) -> tuple[st
 
 
 def _released(path: Path) -> dict[str, list[list[Turn]]]:
-    """Reads Multi-IF's table: the conversations by the English name of their language.
-
-    A cell holds JSON, lists of it JSON again in each string; a turn "None" ends a conversation.
-    """
+    """Reads Multi-IF's table: the conversations by the English name of their language. A cell holds
+    JSON, lists of it JSON again in each string; a turn "None" ends a conversation."""
     if not path.is_file():
         raise StudyError("the file does not exist", where=path, fix="suites.NAME.file")
     table = csv.read_csv(path, parse_options=csv.ParseOptions(newlines_in_values=True))

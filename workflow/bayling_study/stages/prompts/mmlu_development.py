@@ -1,9 +1,6 @@
-"""MMLU's development items in seven languages, from the package ``lm-eval``.
-
-The harness's task definitions ``llama3/instruct/mmlu_LANGUAGE`` carry, as
-examples to show, the five development items of each of 57 subjects of a
-translated MMLU: 285 real questions per language, without the hub.
-"""
+"""MMLU's development items in seven languages, from the package ``lm-eval``. The harness's task
+definitions ``llama3/instruct/mmlu_LANGUAGE`` carry, as examples to show, the five development items
+of each of 57 subjects of a translated MMLU: 285 real questions per language, without the hub."""
 
 from pathlib import Path
 from typing import Any

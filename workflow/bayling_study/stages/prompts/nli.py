@@ -1,8 +1,6 @@
-"""Suite kind ``nli``: a premise, a hypothesis, and which of three answers is right.
-
-The sentences and labels are upstream's; how a label is worded is the suite's. Answered by
-likelihood in the stage ``harness``, as all multiple choice.
-"""
+"""Suite kind ``nli``: a premise, a hypothesis, and which of three answers is right. The sentences
+and labels are upstream's; how a label is worded is the suite's. Answered by likelihood in the stage
+``harness``, as all multiple choice."""
 
 import re
 from pathlib import Path

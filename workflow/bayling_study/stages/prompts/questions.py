@@ -1,9 +1,7 @@
-"""Suite kind ``questions``: multiple-choice questions that packages ship, a language an item.
-
-They are what Belebele, m_mmlu and the like are to a full study: real questions in many languages,
+"""Suite kind ``questions``: multiple-choice questions that packages ship, a language an item. They
+are what Belebele, m_mmlu and the like are to a full study: real questions in many languages,
 without the hub. Each collection is a module with one function that returns a language's questions;
-here they are drawn and become prompts, which the stage ``harness`` has answered by likelihood.
-"""
+here they are drawn and become prompts, which the stage ``harness`` has answered by likelihood."""
 
 from bayling_study.config.multiple_choice import QuestionsSuite
 from bayling_study.core.errors import StudyError

@@ -1,9 +1,6 @@
-"""BayLing-80 answers of two systems, put before a judge.
-
-The release holds the judge's reviews together with the answers they are about,
-so the prompts are built from the review files themselves; ``review_prompts`` has the
-wording, which the authors did not release.
-"""
+"""BayLing-80 answers of two systems, put before a judge. The release holds the judge's reviews
+together with the answers they are about, so the prompts are built from the review files themselves;
+``review_prompts`` has the wording, which the authors did not release."""
 
 from pathlib import Path
 from typing import Any

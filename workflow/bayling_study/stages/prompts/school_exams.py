@@ -1,9 +1,7 @@
-"""EXAMS: school exam questions in 16 languages, from the package ``evals``.
-
-Hardalov et al., "EXAMS: A Multi-subject High School Examinations Dataset" (EMNLP 2020), CC BY-SA
-4.0. The package (3.0.1.post1) holds them as chat rows: the last message is the question with its
-lettered answers, ``ideal`` the letter in brackets. 19,733 questions of 3 to 5 answers.
-"""
+"""EXAMS: school exam questions in 16 languages, from the package ``evals``. Hardalov et al.,
+"EXAMS: A Multi-subject High School Examinations Dataset" (EMNLP 2020), CC BY-SA 4.0. The package
+(3.0.1.post1) holds them as chat rows: the last message is the question with its lettered answers,
+``ideal`` the letter in brackets. 19,733 questions of 3 to 5 answers."""
 
 import re
 from pathlib import Path

@@ -1,9 +1,6 @@
-"""WMT22 general test sets, as the BayLing release or sacreBLEU holds them.
-
-Either has a source and a reference file for each of 14 directions (one segment
-a line), the same text under other names. References are the organisers'
-reference A, except for cs-en and en-cs where it is B, in both.
-"""
+"""WMT22 general test sets, as the BayLing release or sacreBLEU holds them. Either has a source and
+a reference file for each of 14 directions (one segment a line), the same text under other names.
+References are the organisers' reference A, except for cs-en and en-cs where it is B, in both."""
 
 from pathlib import Path
 

@@ -1,7 +1,5 @@
-"""The parts a report page is made of: tables, figures, samples.
-
-A table knows how it looks as TSV, as LaTeX and as HTML cells; the page template only places it.
-"""
+"""The parts a report page is made of: tables, figures, samples. A table knows how it looks as TSV,
+as LaTeX and as HTML cells; the page template only places it."""
 
 import csv
 import io

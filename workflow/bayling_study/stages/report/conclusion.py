@@ -1,9 +1,7 @@
 """The verdict of a study in a few sentences, computed from scores, tests and published values.
-
 Every sentence names its test, and what is not significant is not said of two systems; where nothing
 is, that is said, with the number of tests and the bounds of a mean. They are the first thing on the
-page, the last of ``make study``, and MLflow's description of the study.
-"""
+page, the last of ``make study``, and MLflow's description of the study."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence

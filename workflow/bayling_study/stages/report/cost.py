@@ -1,8 +1,6 @@
-"""What a study cost: time, processor and GPU hours, energy where the machine measures it.
-
-Its clock stands still while no job runs: a study is often stopped and gone on with days later, and
-shares downloads with studies of last year; the time between would be most of every time axis.
-"""
+"""What a study cost: time, processor and GPU hours, energy where the machine measures it. Its clock
+stands still while no job runs: a study is often stopped and gone on with days later, and shares
+downloads with studies of last year; the time between would be most of every time axis."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,9 +1,7 @@
 """Heat maps of many translation directions: languages as rows, systems and ways as columns.
-
-Directions are read around their pivots (English, and Chinese where it has many
-partners): ``→en`` holds translations into English, ``en→`` those out of it.
-Colours are Matplotlib's ``cividis``, made for colour-blind readers.
-"""
+Directions are read around their pivots (English, and Chinese where it has many partners): ``→en``
+holds translations into English, ``en→`` those out of it. Colours are Matplotlib's ``cividis``, made
+for colour-blind readers."""
 
 import math
 import re

@@ -1,8 +1,6 @@
 """What the report knows about metrics: which come first, what they are, how they are written.
-
-``explanations.tsv`` has a row for each one of ``shared/metrics/measures.tsv``, which says
-which way is better and on what scale, and more for parts with a meaning of their own.
-"""
+``explanations.tsv`` has a row for each one of ``shared/metrics/measures.tsv``, which says which way
+is better and on what scale, and more for parts with a meaning of their own."""
 
 from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase

@@ -1,8 +1,6 @@
-"""The pages themselves: sections or data in, one self-contained HTML file out.
-
-All text is escaped by Jinja; only the figures, which matplotlib made and
-escaped, go in as they are. A page's policy forbids every script but its own.
-"""
+"""The pages themselves: sections or data in, one self-contained HTML file out. All text is escaped
+by Jinja; only the figures, which matplotlib made and escaped, go in as they are. A page's policy
+forbids every script but its own."""
 
 import base64
 import hashlib

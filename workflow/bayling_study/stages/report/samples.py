@@ -1,8 +1,6 @@
-"""Answers beside their references, with the differing words marked.
-
-Answers are other people's text: long ones are cut, and control characters,
-which could hide or reorder what a reader sees, are written out.
-"""
+"""Answers beside their references, with the differing words marked. Answers are other people's
+text: long ones are cut, and control characters, which could hide or reorder what a reader sees, are
+written out."""
 
 import re
 import unicodedata

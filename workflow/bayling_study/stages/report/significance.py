@@ -1,8 +1,6 @@
-"""Marks of significant differences, read from the comparisons file.
-
-A mark needs both tests (paired bootstrap and approximate randomisation) below
-the level after Holm's correction, which is what ``significant`` says there.
-"""
+"""Marks of significant differences, read from the comparisons file. A mark needs both tests (paired
+bootstrap and approximate randomisation) below the level after Holm's correction, which is what
+``significant`` says there."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

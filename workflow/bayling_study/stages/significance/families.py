@@ -1,9 +1,7 @@
-"""Which comparisons the report's tables show, and the corrections for their number.
-
-Holm's correction is over the comparisons of one table on one item and metric: every system with
-the baseline, and every 8-bit system with its base; all pairs where the baseline has no answers.
-Many items of a suite are a second reason for marks by chance, which ``correct_table`` answers.
-"""
+"""Which comparisons the report's tables show, and the corrections for their number. Holm's
+correction is over the comparisons of one table on one item and metric: every system with the
+baseline, and every 8-bit system with its base; all pairs where the baseline has no answers. Many
+items of a suite are a second reason for marks by chance, which ``correct_table`` answers."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping

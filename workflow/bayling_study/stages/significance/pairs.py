@@ -1,8 +1,6 @@
-"""Paired tests of two systems on one item and on averages over items.
-
-The resampled test sets and the random exchanges are shared by all systems and metrics of the
-item; those of an average are the means of its items', which are independent of each other.
-"""
+"""Paired tests of two systems on one item and on averages over items. The resampled test sets and
+the random exchanges are shared by all systems and metrics of the item; those of an average are the
+means of its items', which are independent of each other."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
-"""Makes one block of work: the conversations of its portions, gated, in a file of their own.
-
-Job and context decide a block's content: any number of workers gives the same.
-"""
+"""Makes one block of work: the conversations of its portions, gated, in a file of their own. Job
+and context decide a block's content: any number of workers gives the same."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,8 +1,6 @@
-"""Making a mixture: planned as blocks, made by any number of workers, put in one order.
-
-Memory hardly grows with the number of conversations: the plan holds a few numbers a row of the
-corpora and one a conversation, a worker one block, the last pass one bucket.
-"""
+"""Making a mixture: planned as blocks, made by any number of workers, put in one order. Memory
+hardly grows with the number of conversations: the plan holds a few numbers a row of the corpora and
+one a conversation, a worker one block, the last pass one bucket."""
 
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -1,8 +1,6 @@
-"""What blocks did not make, so that others can: shortfalls, and what two blocks made alike.
-
-A block's material runs out before its quota, or it makes a conversation that another has made
-too, of which only the first stays (``order.merge``). Memory: 8 bytes per conversation.
-"""
+"""What blocks did not make, so that others can: shortfalls, and what two blocks made alike. A
+block's material runs out before its quota, or it makes a conversation that another has made too, of
+which only the first stays (``order.merge``). Memory: 8 bytes per conversation."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence

@@ -1,9 +1,7 @@
 """Teachers: models that write what aligned text cannot give (a paraphrase, an answer of their own),
-and translators of what they wrote.
-
-Their answers cost money or hours, so they are asked for in bulk, kept on disk by the client and
-asked only once. The recipe that asked verifies each; what fails is rejected and never mended.
-"""
+and translators of what they wrote. Their answers cost money or hours, so they are asked for in
+bulk, kept on disk by the client and asked only once. The recipe that asked verifies each; what
+fails is rejected and never mended."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack

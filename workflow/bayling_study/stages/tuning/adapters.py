@@ -1,9 +1,7 @@
-"""Low-rank adapters: attached to the foundation, trained alone, merged into the weights.
-
-LoRA (Hu et al. 2021, arXiv 2106.09685) learns ``B·A·alpha/rank`` beside a frozen weight; QLoRA
-(Dettmers et al. 2023, arXiv 2305.14314) keeps that weight in 4-bit NF4. PEFT puts the layers in;
-everything after training sees ordinary weights (``final_tensors``).
-"""
+"""Low-rank adapters: attached to the foundation, trained alone, merged into the weights. LoRA (Hu
+et al. 2021, arXiv 2106.09685) learns ``B·A·alpha/rank`` beside a frozen weight; QLoRA (Dettmers et
+al. 2023, arXiv 2305.14314) keeps that weight in 4-bit NF4. PEFT puts the layers in; everything
+after training sees ordinary weights (``final_tensors``)."""
 
 import importlib.util
 from collections.abc import Callable, Iterator

@@ -1,9 +1,7 @@
-"""Attention that stays inside a conversation, for each kernel.
-
-``eager`` and ``sdpa`` take a mask in full form. ``flex`` (torch's flex attention) takes it as a
-function and skips closed blocks, which needs a GPU and compiles once. ``flash`` (flash-attn) takes
-none and knows no shared start: transformers reads the borders from the restarting positions.
-"""
+"""Attention that stays inside a conversation, for each kernel. ``eager`` and ``sdpa`` take a mask
+in full form. ``flex`` (torch's flex attention) takes it as a function and skips closed blocks,
+which needs a GPU and compiles once. ``flash`` (flash-attn) takes none and knows no shared start:
+transformers reads the borders from the restarting positions."""
 
 import importlib.util
 from typing import Any, Literal

@@ -1,4 +1,4 @@
-"""The DeepSpeed engine and the model in it.
+"""The DeepSpeed engine and the model in it, whose input embedding sums its gradient in fp32.
 
 Why ``deepspeed.initialize`` and not the Trainer: a step here is a number of conversations, in
 however many sequences they need, so the number of backward passes changes from step to step. The
@@ -21,7 +21,6 @@ from bayling_study.shared.checkpoints.loading import load_whole
 from bayling_study.shared.sizing.memory import BUCKET, GATHERED
 from bayling_study.stages.tuning import adapters
 from bayling_study.stages.tuning.attention import Attention
-from bayling_study.stages.tuning.embedding import sum_in_fp32
 
 
 def deepspeed_config(settings: TuningSection) -> dict[str, Any]:
@@ -114,3 +113,30 @@ def gather_weights(engine: Any, dtype: torch.dtype) -> dict[str, torch.Tensor]:
             if engine.global_rank == 0:
                 weights[tensor.name] = tensor.value().to("cpu", dtype, copy=True).contiguous()
     return weights
+
+
+class SummedInFp32(torch.nn.Embedding):  # type: ignore[misc]
+    """Looks each distinct token up once and repeats its row in fp32: the sum of the gradient is
+    rounded once. The rows themselves are bit for bit those of the class behind this one.
+
+    torch adds the gradients of a token's occurrences one by one in the weight's own type: in bf16,
+    ones added 1,000 times give 256 (torch 2.13 on a CPU; the CUDA kernel also adds in the weight's
+    type). Frequent tokens, those of a template, would learn too little.
+    """
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """Returns [*input, columns] rows in the weight's type."""
+        distinct, places = input.unique(return_inverse=True)
+        rows = super().forward(distinct)
+        return torch.nn.functional.embedding(places, rows.float()).to(rows.dtype)
+
+
+def sum_in_fp32(model: Any) -> None:
+    """Has a 16-bit model sum its input embedding's gradient in fp32, in place. The module stays the
+    same one, so that ties, names and shards do; where its class has a lookup of its own, such as
+    one that scales the rows, that is kept."""
+    embedding = model.get_input_embeddings()
+    if embedding.weight.dtype != torch.float32:
+        own = type(embedding)
+        bases = (SummedInFp32,) if own is torch.nn.Embedding else (SummedInFp32, own)
+        embedding.__class__ = type(SummedInFp32.__name__, bases, {})

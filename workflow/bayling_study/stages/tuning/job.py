@@ -1,8 +1,6 @@
-"""What the stage program tells its worker processes, and what they tell back.
-
-The job is one JSON file. Reports are JSON lines that the first worker appends and the stage
-program follows, so training never waits for a tracking server or a run record.
-"""
+"""What the stage program tells its worker processes, and what they tell back. The job is one JSON
+file. Reports are JSON lines that the first worker appends and the stage program follows, so
+training never waits for a tracking server or a run record."""
 
 import json
 import os

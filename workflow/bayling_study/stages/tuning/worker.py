@@ -1,8 +1,6 @@
-"""One process of a training run: ``python -m bayling_study.stages.tuning.worker JOB``.
-
-After every step all processes agree, in the all-reduce that sums the loss, on whether to save and
-whether to stop, so that a signal to one of them stops all at the same step.
-"""
+"""One process of a training run: ``python -m bayling_study.stages.tuning.worker JOB``. After every
+step all processes agree, in the all-reduce that sums the loss, on whether to save and whether to
+stop, so that a signal to one of them stops all at the same step."""
 
 import os
 

@@ -1,9 +1,7 @@
-"""The jobs of a study in Grid Engine's queue.
-
-Each has the context variable ``MARK`` with the study's name (``sge_extra`` of the profile) and the
-folder it was sent from: both tell them from others. One that is deleted stays until it has ended.
-PBS has a ``qstat`` too, of another kind, but no ``qconf``.
-"""
+"""The jobs of a study in Grid Engine's queue. Each has the context variable ``MARK`` with the
+study's name (``sge_extra`` of the profile) and the folder it was sent from: both tell them from
+others. One that is deleted stays until it has ended. PBS has a ``qstat`` too, of another kind, but
+no ``qconf``."""
 
 import getpass
 import re

@@ -12,12 +12,10 @@ from bayling_study.dag.htcondor import MARKED
 
 
 class Scheduler(NamedTuple):
-    """A scheduler in whose queue a study's jobs can be told from all others.
-
-    The program ``asks`` tells of the ``jobs`` of a study and a folder, those that are just ending
-    too; ``ends`` takes their numbers, within ``seconds`` they are gone, ``why`` tells of one that
-    is not. Without the default resource ``mark`` of a profile none would be found.
-    """
+    """A scheduler in whose queue a study's jobs can be told from all others. The program ``asks``
+    tells of the ``jobs`` of a study and a folder, those that are just ending too; ``ends`` takes
+    their numbers, within ``seconds`` they are gone, ``why`` tells of one that is not. Without the
+    default resource ``mark`` of a profile none would be found."""
 
     asks: str
     jobs: Callable[[str, Path], list[Queued]]

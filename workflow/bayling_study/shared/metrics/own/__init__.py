@@ -16,12 +16,10 @@ METRICS: dict[str, Make] = {}
 
 
 def metric(name: str, *, better: str, scale: str, averaged: bool = True) -> Callable[[Make], Make]:
-    """Registers a function that measures one item's answers.
-
-    The arguments are written out, not computed, for the configuration and ``measures`` read them
-    from the source: ``better`` (``higher``, ``lower`` or ``neither``), the ``scale`` in words,
-    and whether the plain mean over items is reported.
-    """
+    """Registers a function that measures one item's answers. The arguments are written out, not
+    computed, for the configuration and ``measures`` read them from the source: ``better``
+    (``higher``, ``lower`` or ``neither``), the ``scale`` in words, and whether the plain mean over
+    items is reported."""
 
     def register(make: Make) -> Make:
         METRICS[name] = make

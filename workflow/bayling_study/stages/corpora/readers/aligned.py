@@ -1,8 +1,6 @@
-"""What readers of aligned files share: segments by row, and documents where a format has none.
-
-Most parallel text comes as rows without documents. Neighbouring rows mostly
-come from the same text, so a block of consecutive rows stands for a document.
-"""
+"""What readers of aligned files share: segments by row, and documents where a format has none. Most
+parallel text comes as rows without documents. Neighbouring rows mostly come from the same text, so
+a block of consecutive rows stands for a document."""
 
 import math
 

@@ -15,7 +15,7 @@ from bayling_study.config.corpora import ParallelCorpus
 from bayling_study.core.errors import StudyError
 from bayling_study.core.languages.flores import spellings
 from bayling_study.shared.corpus_tables import ParallelSegment
-from bayling_study.shared.flores_rows import TABLES, FloresRow, paired, read_table
+from bayling_study.shared.flores_rows import TABLES, FloresRow, language_rows, paired
 from bayling_study.stages.corpora.readers.aligned import block, segment
 from bayling_study.stages.corpora.readers.lines import lines
 from bayling_study.stages.corpora.readers.locate import locate
@@ -25,7 +25,8 @@ def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
     """Yields all languages' sentences in the pivot's order (``StudyError`` if files differ)."""
     names = corpus.upstream_pivot, *corpus.targets.values()
     paths = [_file(download, corpus, name) for name in names]
-    pivot, files = paths[0], paired([(path, _rows(path)) for path in paths])
+    rows = (language_rows(path, lambda one: (text for _, text in lines(one))) for path in paths)
+    pivot, files = paths[0], paired([*zip(paths, rows, strict=True)])
     documents = _documents(pivot, files[0])
     for row, texts in enumerate(zip(*files, strict=True), start=1):
         document = documents[row - 1] if documents else block(row)
@@ -40,12 +41,6 @@ def _file(download: Path, corpus: ParallelCorpus, code: str) -> Path:
         with suppress(StudyError):
             return locate(download, corpus.file(corpus.path, name))
     return locate(download, corpus.file(corpus.path, code))  # its error has the configured name
-
-
-def _rows(path: Path) -> list[FloresRow]:
-    if path.suffix in TABLES:
-        return read_table(path)
-    return [FloresRow(text) for _, text in lines(path)]
 
 
 def _documents(pivot: Path, rows: list[FloresRow]) -> list[str]:

@@ -1,7 +1,5 @@
 """Pages of HTML: as trees, and as early revisions of ShareGPT hold them, in the midst of text.
-
-Angle brackets are no markup by themselves: ``vector<int>``, ``a < b > c``, ``<your name>``.
-"""
+Angle brackets are no markup by themselves: ``vector<int>``, ``a < b > c``, ``<your name>``."""
 
 import html
 import re

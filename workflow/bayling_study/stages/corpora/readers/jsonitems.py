@@ -1,9 +1,7 @@
-"""Reads the items of a large JSON file one at a time.
-
-Alpaca, ShareGPT and the ALMA files are one JSON array, up to 673 MB; BELLE's are JSON lines,
-whatever their ending; the hub's are Parquet. All are cut into objects here without holding the
-file: text, plain or compressed, is read in blocks, and an object is decoded as soon as it is whole.
-"""
+"""Reads the items of a large JSON file one at a time. Alpaca, ShareGPT and the ALMA files are one
+JSON array, up to 673 MB; BELLE's are JSON lines, whatever their ending; the hub's are Parquet. All
+are cut into objects here without holding the file: text, plain or compressed, is read in blocks,
+and an object is decoded as soon as it is whole."""
 
 import io
 import re

@@ -1,8 +1,6 @@
-"""Reads term lists: MUSE's dictionaries, CC-CEDICT, and CLDR's names.
-
-A term list gives words and names with their translations, for demands that
-name a word and for recipes that exchange single words.
-"""
+"""Reads term lists: MUSE's dictionaries, CC-CEDICT, and CLDR's names. A term list gives words and
+names with their translations, for demands that name a word and for recipes that exchange single
+words."""
 
 import re
 from collections.abc import Iterator

@@ -1,9 +1,7 @@
 """Reads LibreOffice's help pages as Debian's ``libreoffice-help-*`` packages hold them.
-
 ``usr/share/libreoffice/help/LANGUAGE/text/**/*.html`` is the same tree of pages in every language,
 and a heading or paragraph has the same ``id`` (``hd_id…``, ``par_id…``) in all of them; links and
-emphasis inside are left out. A page is a document.
-"""
+emphasis inside are left out. A page is a document."""
 
 from collections.abc import Iterator
 from pathlib import Path

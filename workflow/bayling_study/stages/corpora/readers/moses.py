@@ -1,9 +1,7 @@
 """Reads aligned text in two files with one sentence per line, as OPUS packs it ("Moses").
-
 ``NLLB.en-sw.en`` and ``NLLB.en-sw.sw`` are told by the path ``NLLB.{pair}.{side}``; OPUS writes the
 codes of a pair in alphabetical order. Mined collections add ``NLLB.en-sw.scores`` with the margin
-of LASER's similarity, one per line, and are sorted by it.
-"""
+of LASER's similarity, one per line, and are sorted by it."""
 
 from collections import deque
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
-"""Reads aligned text in the hub's translation form, as ALMA ships WMT text.
-
-Form: a JSON array or JSON lines of ``{"translation": {"zh": …, "en": …}}``.
-"""
+"""Reads aligned text in the hub's translation form, as ALMA ships WMT text. Form: a JSON array or
+JSON lines of ``{"translation": {"zh": …, "en": …}}``."""
 
 from collections.abc import Iterator
 from functools import partial

@@ -1,8 +1,6 @@
-"""Reads aligned text in the hub's Parquet form, as OPUS-100 has it.
-
-A column ``translation`` is a struct with one text per language, or JSON; the files of a
-pair are ``de-en/train-00000-of-00001.parquet``.
-"""
+"""Reads aligned text in the hub's Parquet form, as OPUS-100 has it. A column ``translation`` is a
+struct with one text per language, or JSON; the files of a pair are
+``de-en/train-00000-of-00001.parquet``."""
 
 from collections.abc import Iterator
 from itertools import islice

@@ -1,8 +1,6 @@
-"""Reads aligned text in columns separated by tabs, plain or compressed.
-
-WMT's training text (``news-commentary-v18.de-en.tsv.gz``) has two columns and two empty cells
-between documents; mined text (NLLB) adds scores. The config names the columns; none is quoted.
-"""
+"""Reads aligned text in columns separated by tabs, plain or compressed. WMT's training text
+(``news-commentary-v18.de-en.tsv.gz``) has two columns and two empty cells between documents; mined
+text (NLLB) adds scores. The config names the columns; none is quoted."""
 
 from collections.abc import Iterator
 from functools import partial

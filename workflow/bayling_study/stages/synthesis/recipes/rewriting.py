@@ -1,8 +1,6 @@
-"""Translations that a teacher rewrites: in other words, or in another style or register.
-
-The first answer is aligned text, the second one the teacher's, taken only if code finds it
-plausible: in the right script, of about the same length, with the names kept, changed, and yet
-about the same thing.
+"""Translations that a teacher rewrites: in other words, or in another style or register. The first
+answer is aligned text, the second one the teacher's, taken only if code finds it plausible: in the
+right script, of about the same length, with the names kept, changed, and yet about the same thing.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
-"""Translation of one sentence, plainly or with words that the answer must have.
-
-The latter is BayLing's constrained translation, with one to three words.
-"""
+"""Translation of one sentence, plainly or with words that the answer must have. The latter is
+BayLing's constrained translation, with one to three words."""
 
 from random import Random
 
