@@ -1,8 +1,6 @@
-"""How long a training takes on a cluster, and so in how many jobs, one after the other.
-
-Device hours follow from its operations, at a share of a device's peak, or from the tokens a second
-of any study on this disk that has trained the same foundation in the same way on such a device.
-"""
+"""How long a training takes on a cluster, and so in how many jobs, one after the other. Device
+hours follow from its operations, at a share of a device's peak, or from the tokens a second of any
+study on this disk that has trained the same foundation in the same way on such a device."""
 
 import math
 import re

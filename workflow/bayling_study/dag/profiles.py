@@ -1,9 +1,6 @@
-"""What a Snakemake profile asks for, rule by rule.
-
-Only what the plan and the preflight need. Snakemake's own parser reads the files, so that
-``runtime: 8h``, ``mem: 500GB``, lists in place of mappings and ``config.v9+.yaml`` mean here what
-they mean to the jobs.
-"""
+"""What a Snakemake profile asks for, rule by rule. Only what the plan and the preflight need.
+Snakemake's own parser reads the files, so that ``runtime: 8h``, ``mem: 500GB``, lists in place of
+mappings and ``config.v9+.yaml`` mean here what they mean to the jobs."""
 
 import io
 import re

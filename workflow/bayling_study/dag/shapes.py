@@ -1,8 +1,6 @@
-"""The shape of a study's models: from ``config.json`` where it is at hand, else from a table.
-
-A model in neither is taken to be like one whose weights are as large. This only serves the plan:
-once a foundation is downloaded, its own file counts.
-"""
+"""The shape of a study's models: from ``config.json`` where it is at hand, else from a table. A
+model in neither is taken to be like one whose weights are as large. This only serves the plan: once
+a foundation is downloaded, its own file counts."""
 
 from pathlib import Path
 from typing import Literal, NamedTuple

@@ -1,8 +1,6 @@
-"""Labels before the parts of an answer that first says something in a pivot language.
-
-A system that was tuned on the recipe ``plug`` answers in the pivot and then in the language that
-was asked for; each part has a label, and only the text behind the last one's is the answer.
-"""
+"""Labels before the parts of an answer that first says something in a pivot language. A system that
+was tuned on the recipe ``plug`` answers in the pivot and then in the language that was asked for;
+each part has a label, and only the text behind the last one's is the answer."""
 
 from bayling_study.core import languages
 

@@ -1,9 +1,7 @@
-"""Places that English text names, countries, regions and capitals, and their names elsewhere.
-
-Names are CLDR's, through the installed package Babel. A name counts where it stands as CLDR writes
-it and as whole words: not in ``Jordanian``, in a hyphenated word or a web address, nor as a part of
-a longer name (``United States Constitution``, ``West Germany``); the possessive ``France's`` does.
-"""
+"""Places that English text names, countries, regions and capitals, and their names elsewhere. Names
+are CLDR's, through the installed package Babel. A name counts where it stands as CLDR writes it and
+as whole words: not in ``Jordanian``, in a hyphenated word or a web address, nor as a part of a
+longer name (``United States Constitution``, ``West Germany``); the possessive ``France's`` does."""
 
 import re
 from collections import Counter

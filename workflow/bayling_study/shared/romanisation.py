@@ -18,10 +18,8 @@ def _uroman() -> Any:
 
 
 def romanised(text: str, language: str) -> str:
-    """Returns a text in Latin letters, by the rules of its language where there are some.
-
-    Of whole text alone: uroman turns the signs of byte-level pieces into letters.
-    """
+    """Returns a text in Latin letters, by the rules of its language where there are some. Of whole
+    text alone: uroman turns the signs of byte-level pieces into letters."""
     code = languages.LOCALES.get(language, language).partition("_")[0]
     return str(_uroman().romanize_string(text, lcode=CODES.get(code)))
 

@@ -34,14 +34,14 @@ def test_curves_and_scores_stand_side_by_side(tmp_path: Path) -> None:
     write(study.folder, "tuned", 0.2)
     section = probing_section(study)
     (table,) = section.tables
-    systems = ["foundation", "tuned", "tuned-int8"]
+    systems = ["foundation", "tuned"]
     assert table.columns == ["what", "languages", "n", "chance", *systems]
     assert table.plain == [
-        ["retrieval", "en-zh", "100", "1.0", "10.0 [layer 1]", "30.0 [layer 1]", "–"],
-        ["probe", "en > zh", "120", "50.0", "60.0 [layer 2]", "80.0 [layer 2]", "–"],
-        ["probe", "zh > en", "120", "50.0", "50.0 [layer 0]", "70.0 [layer 0]", "–"],
-        ["cosine", "en, zh", "120", "–", "0.30 [layer 2]", "0.50 [layer 2]", "–"],
-        ["chrF2, translation", "zh-en", "100", "–", "20.0", "45.5", "45.2"],
+        ["retrieval", "en-zh", "100", "1.0", "10.0 [layer 1]", "30.0 [layer 1]"],
+        ["probe", "en > zh", "120", "50.0", "60.0 [layer 2]", "80.0 [layer 2]"],
+        ["probe", "zh > en", "120", "50.0", "50.0 [layer 0]", "70.0 [layer 0]"],
+        ["cosine", "en, zh", "120", "–", "0.30 [layer 2]", "0.50 [layer 2]"],
+        ["chrF2, translation", "zh-en", "100", "–", "20.0", "45.5"],
     ]
     assert "need not mean better answers" in table.note
     (figure,) = section.figures

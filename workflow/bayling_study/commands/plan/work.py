@@ -1,9 +1,7 @@
 """How long a study takes on the cores of this machine: work of each job by its measured speed.
-
-Models' work is counted in operations of matrix products, everything else in turns of a
-loop of plain Python (``probe``). The shares and turns were measured with the embedded study
-on two cores of an AMD EPYC of 2024 (processor time, torch 2.13).
-"""
+Models' work is counted in operations of matrix products, everything else in turns of a loop of
+plain Python (``probe``). The shares and turns were measured with the embedded study on two cores of
+an AMD EPYC of 2024 (processor time, torch 2.13)."""
 
 from collections.abc import Mapping
 from itertools import chain

@@ -1,8 +1,6 @@
-"""The model card of a finished study's system, in the hub's form (``card.md``).
-
-Its header is huggingface_hub's ``ModelCardData`` with the scores as ``model-index``; below it are
-the study's verdict, ten lines that use the model, the scores, and what the training's card tells.
-"""
+"""The model card of a finished study's system, in the hub's form (``card.md``). Its header is
+huggingface_hub's ``ModelCardData`` with the scores as ``model-index``; below it are the study's
+verdict, ten lines that use the model, the scores, and what the training's card tells."""
 
 import math
 import re

@@ -1,8 +1,6 @@
 """What a rehearsal changes of a study: counts and sizes, and where it is made; nothing is left out.
-
-Every source, reader, recipe, template, suite, metric and block of the report stays; of trainings
-in several seeds the first.
-"""
+Every source, reader, recipe, template, suite, metric and block of the report stays; of trainings in
+several seeds the first."""
 
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatch

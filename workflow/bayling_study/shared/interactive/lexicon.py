@@ -127,10 +127,8 @@ def exchanged(
     text: str, pairs: Iterable[tuple[str, str]], rate: float, most: float = MOST_LETTERS
 ) -> tuple[str, int]:
     """Returns a text with parts of it exchanged (code-switching), and how many of its words.
-
     ``pairs`` are parts, exchanged where they stand in it once, and what for, in the order of
-    preference; ``rate`` and ``most`` the largest shares of its words and of its letters.
-    """
+    preference; ``rate`` and ``most`` the largest shares of its words and of its letters."""
     mixed, switched = text, 0
     letters, room = most * len(mixed), rate * len(words(mixed))
     for old, new in pairs:

@@ -18,11 +18,8 @@ BLOCK = 1 << 22
 
 @dataclass(frozen=True)
 class Loss:
-    """What is lost when a target is restored from its delta.
-
-    ``inexact`` elements differ from the target, by ``largest`` at most; the delta's type cannot
-    hold ``infinite`` ones.
-    """
+    """What is lost when a target is restored from its delta. ``inexact`` elements differ from the
+    target, by ``largest`` at most; the delta's type cannot hold ``infinite`` ones."""
 
     inexact: int
     largest: float

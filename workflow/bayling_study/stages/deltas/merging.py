@@ -1,6 +1,5 @@
 """Merges tuned checkpoints: their base plus their differences to it, combined, of whole weights; of
-an adapter's two factors the mean would be another: a mean of products is no product of means.
-"""
+an adapter's two factors the mean would be another: a mean of products is no product of means."""
 
 import math
 import warnings
@@ -60,11 +59,9 @@ def merge(
 def combined(
     base: Tensor, members: Sequence[Tensor], method: str, weights: Sequence[float], density: float
 ) -> Tensor:
-    """Returns base plus the members' differences to it, in their type; all have one shape.
-
-    How is told at the keys of ``MergedSystem``. What all members have alike they keep, unless
-    weights change it: it would come back rounded, or trimmed.
-    """
+    """Returns base plus the members' differences to it, in their type; all have one shape. How is
+    told at the keys of ``MergedSystem``. What all members have alike they keep, unless weights
+    change it: it would come back rounded, or trimmed."""
     from peft.utils import merge_utils  # late: it takes seconds, which deltas do not need
 
     changes, factors = [one.float() - base.float() for one in members], torch.tensor(weights)

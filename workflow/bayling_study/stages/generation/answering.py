@@ -1,9 +1,7 @@
-"""How a system is asked, and which part of what it says is its answer.
-
-An answer takes one call, or one for each step; calls are counted from 0 over all turns of a prompt.
-The cut is made here, before an answer is cleaned up and written, so that every scorer and judge
-sees the same. The system itself sees in later turns all that it said: it was tuned to answer so.
-"""
+"""How a system is asked, and which part of what it says is its answer. An answer takes one call, or
+one for each step; calls are counted from 0 over all turns of a prompt. The cut is made here, before
+an answer is cleaned up and written, so that every scorer and judge sees the same. The system itself
+sees in later turns all that it said: it was tuned to answer so."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

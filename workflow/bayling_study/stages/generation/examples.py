@@ -1,8 +1,6 @@
-"""Translations that a system is shown before it is asked (``answering.examples``).
-
-They are of the training side of the corpora. Which ones an item gets depends on the study's seed
-and the item alone, so that systems with the same settings see the same.
-"""
+"""Translations that a system is shown before it is asked (``answering.examples``). They are of the
+training side of the corpora. Which ones an item gets depends on the study's seed and the item
+alone, so that systems with the same settings see the same."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,8 +1,6 @@
-"""Finished batches on disk, so that a killed job loses at most one of them.
-
-One row log a suite (``rowlog``): a header with the key of everything that decides the answers,
-then one row per batch. A log with another key is started over.
-"""
+"""Finished batches on disk, so that a killed job loses at most one of them. One row log a suite
+(``rowlog``): a header with the key of everything that decides the answers, then one row per batch.
+A log with another key is started over."""
 
 from pathlib import Path
 from typing import NamedTuple

@@ -1,8 +1,6 @@
-"""The ``endpoint`` backend: a server answers all suites, turn by turn.
-
-The server has its own template and no beam search: where a suite asks for beams, the most
-probable tokens are asked for, and the record says so. The endpoint's cache is the journal.
-"""
+"""The ``endpoint`` backend: a server answers all suites, turn by turn. The server has its own
+template and no beam search: where a suite asks for beams, the most probable tokens are asked for,
+and the record says so. The endpoint's cache is the journal."""
 
 import time
 from dataclasses import dataclass, field

@@ -1,9 +1,7 @@
-"""Two models' opinions of the same tokens, compared with intervals.
-
-Perplexity is exp of the mean negative log-probability over all answer tokens of all conversations.
-Intervals are percentiles of a bootstrap over conversations, the units that were drawn; both systems
-share every resample, which is what makes the difference's interval a paired one.
-"""
+"""Two models' opinions of the same tokens, compared with intervals. Perplexity is exp of the mean
+negative log-probability over all answer tokens of all conversations. Intervals are percentiles of a
+bootstrap over conversations, the units that were drawn; both systems share every resample, which is
+what makes the difference's interval a paired one."""
 
 import math
 from collections.abc import Sequence

@@ -1,9 +1,7 @@
 """Held-out conversations, the suites' prompts answered by their references, and what a model thinks
-of them: the log-probability of every answer token, and the most probable one in its place.
-
-Only conversations with a reference for every user turn count, all suites together. Earlier turns
-are answered by their references (teacher forcing), so that both systems read the same text.
-"""
+of them: the log-probability of every answer token, and the most probable one in its place. Only
+conversations with a reference for every user turn count, all suites together. Earlier turns are
+answered by their references (teacher forcing), so that both systems read the same text."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
-"""The texts that a model reads, their vectors after every layer, and what these tell.
-
-Texts are drawn by the study's seed alone: all systems read the same ones.
-"""
+"""The texts that a model reads, their vectors after every layer, and what these tell. Texts are
+drawn by the study's seed alone: all systems read the same ones."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -49,11 +47,9 @@ def aligned(path: Path, languages: list[str], count: int, seed: int) -> dict[str
 
 def statements(languages: Sequence[str], seed: int) -> dict[str, dict[str, list[str]]]:
     """Returns by language and side (``train``, ``test``) statements such as ``Germany: Paris``,
-    first the true ones, then as many false ones; a language of too few names has none.
-
-    Countries are split as in the suite ``capitals`` and the recipe ``facts``. Of its side, every
-    country and every city is in one true and one false statement: neither gives the answer away.
-    """
+    first the true ones, then as many false ones; a language of too few names has none. Countries
+    are split as in the suite ``capitals`` and the recipe ``facts``. Of its side, every country and
+    every city is in one true and one false statement: neither gives the answer away."""
     known = {one: own for one in languages if len(own := names(one)) >= FEWEST}
     found: dict[str, dict[str, list[str]]] = {one: {} for one in known}
     for side, held_out in (("train", False), ("test", True)):
@@ -73,12 +69,10 @@ def fits(loaded: Loaded, text: str) -> bool:
 
 
 def vectors(loaded: Loaded, batch_tokens: int, texts: Sequence[str]) -> Vectors:
-    """Returns the means over the texts' tokens without the first, after every layer
-    (``StudyError`` if they are not numbers). ``batch_tokens`` include padding.
-
-    The first token is an attention sink: after layer 15 of SmolLM2-135M its norm is 23,875, that
-    of others 161, so that a mean with it would say little else.
-    """
+    """Returns the means over the texts' tokens without the first, after every layer (``StudyError``
+    if they are not numbers). ``batch_tokens`` include padding. The first token is an attention
+    sink: after layer 15 of SmolLM2-135M its norm is 23,875, that of others 161, so that a mean with
+    it would say little else."""
     tokens = [pooled_tokens(loaded.tokenizer, text) for text in texts]
     found: dict[int, torch.Tensor] = {}
     with Progress("hidden states", len(texts), "texts") as progress:

@@ -1,7 +1,5 @@
-"""Everything the report shows, read from files: scores, records, audits, manifests.
-
-The report imports no stage: what it cannot read from a file it does not show.
-"""
+"""Everything the report shows, read from files: scores, records, audits, manifests. The report
+imports no stage: what it cannot read from a file it does not show."""
 
 import logging
 from collections.abc import Iterable, Iterator

@@ -1,9 +1,7 @@
-"""Methods beside each other: the difference of each to the reference, and what each cost.
-
-Better or worse is a method only where the paired tests hold after Holm's correction over the
-methods shown, and where the difference has the same sign in each of the seeds. A column is one
-metric on one item or average of a suite; nothing is averaged over suites.
-"""
+"""Methods beside each other: the difference of each to the reference, and what each cost. Better or
+worse is a method only where the paired tests hold after Holm's correction over the methods shown,
+and where the difference has the same sign in each of the seeds. A column is one metric on one item
+or average of a suite; nothing is averaged over suites."""
 
 from collections.abc import Iterator
 from functools import cached_property

@@ -1,8 +1,6 @@
-"""The report's figures, as SVG text made with matplotlib.
-
-Colours come from a palette that colour-blind readers can tell apart (Okabe and
-Ito 2008, then Tol 2021); text stays text, so that a page with figures can be searched.
-"""
+"""The report's figures, as SVG text made with matplotlib. Colours come from a palette that
+colour-blind readers can tell apart (Okabe and Ito 2008, then Tol 2021); text stays text, so that a
+page with figures can be searched."""
 
 import io
 import re

@@ -1,9 +1,7 @@
-"""The register of recipes: what a mixture's ``shares`` name.
-
-A recipe is one small module of ``synthesis/recipes``. It registers a function that makes one
-conversation at a time, or returns nothing when a draw leads nowhere; it is then asked again. The
-folder is searched, and the configuration knows the names that its modules register.
-"""
+"""The register of recipes: what a mixture's ``shares`` name. A recipe is one small module of
+``synthesis/recipes``. It registers a function that makes one conversation at a time, or returns
+nothing when a draw leads nowhere; it is then asked again. The folder is searched, and the
+configuration knows the names that its modules register."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping

@@ -1,9 +1,7 @@
-"""Which upstream conversations a mixture uses, row group by row group.
-
-Every conversation gets a place in an order that only the seed decides. Each row group has a
-quota, in proportion to its conversations; its worker takes them in that order. What a group could
-not fill the others fill in a further round.
-"""
+"""Which upstream conversations a mixture uses, row group by row group. Every conversation gets a
+place in an order that only the seed decides. Each row group has a quota, in proportion to its
+conversations; its worker takes them in that order. What a group could not fill the others fill in a
+further round."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -79,10 +77,8 @@ def quotas(made: list[UpstreamBlock], count: int, languages: Mapping[str, float]
 
 
 def divided(made: list[UpstreamBlock], language: str, count: int) -> dict[int, int]:
-    """Divides so many conversations over the blocks of a language that have some left.
-
-    In proportion to what each has; one that is asked for more runs out, which is counted.
-    """
+    """Divides so many conversations over the blocks of a language that have some left. In
+    proportion to what each has; one that is asked for more runs out, which is counted."""
     room = {
         number: len(block.rows) - block.taken
         for number, block in enumerate(made)

@@ -76,11 +76,9 @@ class Curriculum:
         self.ends = np.cumsum(widths) * self.total
 
     def order(self, epoch: int) -> list[int]:
-        """Returns the conversations of the ``epoch``-th slice of the stream, by index.
-
-        A slice is as long as there are conversations; with phases of unequal shares one can be
-        in it twice and another not at all.
-        """
+        """Returns the conversations of the ``epoch``-th slice of the stream, by index. A slice is
+        as long as there are conversations; with phases of unequal shares one can be in it twice and
+        another not at all."""
         begin = epoch * self.count
         groups = self.stream(begin + self.count)
         first, last = (self._counts(groups[:place]) for place in (begin, len(groups)))
@@ -88,11 +86,9 @@ class Curriculum:
         return [streams[group].pop() for group in groups[begin:].tolist()]
 
     def stream(self, places: int) -> Array:
-        """Returns the number of the group at each of the first ``places`` of the stream.
-
-        The k-th conversation of a group stands where the shares up to there add up to k - 1/2 of
-        it; behind the last phase the stream goes on with that phase's shares.
-        """
+        """Returns the number of the group at each of the first ``places`` of the stream. The k-th
+        conversation of a group stands where the shares up to there add up to k - 1/2 of it; behind
+        the last phase the stream goes on with that phase's shares."""
         horizon = max(places, self.total) + len(self.names) + 1
         edges = np.array([0.0, *self.ends, self.ends[-1] + horizon])
         passed = np.diff(edges)[:, None] * np.vstack([self.shares, self.shares[-1:]])
@@ -191,11 +187,9 @@ def write_groups(
 
 
 def language_group(row: dict[str, Any]) -> str:
-    """Tells whether a row of the instructions teaches to answer in English or another language.
-
-    A translation does by its target; anything else, if any of its languages is another
-    (``StudyError`` if the row names none).
-    """
+    """Tells whether a row of the instructions teaches to answer in English or another language. A
+    translation does by its target; anything else, if any of its languages is another
+    (``StudyError`` if the row names none)."""
     answered = row["languages"]
     if row["direction"]:
         answered = [str(row["direction"]).partition("-")[2]]

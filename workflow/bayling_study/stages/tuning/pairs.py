@@ -1,7 +1,5 @@
-"""The translations of ``tuning.alignment``: drawn and encoded before training starts.
-
-The pairs of a step depend on the seed and the step alone, so a resumed run needs no state.
-"""
+"""The translations of ``tuning.alignment``: drawn and encoded before training starts. The pairs of
+a step depend on the seed and the step alone, so a resumed run needs no state."""
 
 from collections import Counter
 from collections.abc import Iterable

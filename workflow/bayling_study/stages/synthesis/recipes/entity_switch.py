@@ -1,9 +1,7 @@
-"""Names of places in another language, after EntityCS in a form for a causal model.
-
-EntityCS trains an encoder on English sentences whose entities are switched. Here a model restores
-such a sentence (``entity-restore``), or learns the same answer to an English instruction with
-switched names (``entity-switch``). All names of one text are in one language.
-"""
+"""Names of places in another language, after EntityCS in a form for a causal model. EntityCS trains
+an encoder on English sentences whose entities are switched. Here a model restores such a sentence
+(``entity-restore``), or learns the same answer to an English instruction with switched names
+(``entity-switch``). All names of one text are in one language."""
 
 from collections.abc import Mapping
 from random import Random

@@ -1,8 +1,6 @@
-"""A pivot draft for translation: the sentence in the pivot, then in the target language.
-
-The pivot text is the human one by which two other languages are aligned, so both parts of the
-answer are true translations. No instruction is interpreted here: that is the recipe ``plug``.
-"""
+"""A pivot draft for translation: the sentence in the pivot, then in the target language. The pivot
+text is the human one by which two other languages are aligned, so both parts of the answer are true
+translations. No instruction is interpreted here: that is the recipe ``plug``."""
 
 from random import Random
 

@@ -1,9 +1,7 @@
-"""Self-instruct: the teacher writes new instructions after examples, and answers them.
-
-After Wang et al. 2023 (arXiv 2212.10560) and PolyLM (arXiv 2307.06018). Examples are upstream
-questions and what was written before. A new instruction's ROUGE-L with each of them is below
-``most_alike``; it and its answer are in the language asked for, as the off-target rate sees it.
-"""
+"""Self-instruct: the teacher writes new instructions after examples, and answers them. After Wang
+et al. 2023 (arXiv 2212.10560) and PolyLM (arXiv 2307.06018). Examples are upstream questions and
+what was written before. A new instruction's ROUGE-L with each of them is below ``most_alike``; it
+and its answer are in the language asked for, as the off-target rate sees it."""
 
 from collections import Counter
 from functools import cache, lru_cache, partial

@@ -1,8 +1,6 @@
-"""Transliteration: a sentence written in Latin letters, or back in its own script.
-
-TransliCo (arXiv 2401.06620) and TransMI (2405.09913) bring scripts together for encoders, with a
-sentence and its transliteration by uroman; this is the same pair for a causal model, as a task.
-"""
+"""Transliteration: a sentence written in Latin letters, or back in its own script. TransliCo (arXiv
+2401.06620) and TransMI (2405.09913) bring scripts together for encoders, with a sentence and its
+transliteration by uroman; this is the same pair for a causal model, as a task."""
 
 from random import Random
 
