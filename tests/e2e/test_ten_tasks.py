@@ -64,7 +64,7 @@ FIRST_ANSWER = """(() => {
   first.scrollIntoView({ block: "center" });
   return first.innerText;
 })()"""
-TO_ANSWERS = Press("All answers, two systems side by side")
+TO_ANSWERS = Press("All answers, side by side")
 
 
 def choose(label: str, option: str) -> str:
