@@ -269,6 +269,11 @@ class InstructionsSuite(Section):
     decoding: Decoding = Decoding(beams=1)
     """Greedy by default; Multi-IF sampled at a temperature of 0.6 from the most probable 90 %."""
 
+    @property
+    def conversations(self) -> int | None:
+        """Conversations per language; none where only the source tells them."""
+        return self.limit or (None if self.source else 100)
+
 
 _TRANSLATED = TranslationSuite | FloresSuite | InteractiveSuite | Wmt22Suite | FileSuite
 _MARKED = ConstrainedSuite | ExamsSuite | ReviewsSuite | HarnessSuite | QuestionsSuite | NliSuite

@@ -3,7 +3,12 @@
 from functools import cache
 from pathlib import Path
 
-from bayling_study.config.suites import ONE_TURN, InteractiveSuite, TranslationSuite
+from bayling_study.config.suites import (
+    ONE_TURN,
+    InstructionsSuite,
+    InteractiveSuite,
+    TranslationSuite,
+)
 from bayling_study.core.records import stream_prompts
 from bayling_study.dag.chain import mixture_tokens
 from bayling_study.dag.layout import Layout
@@ -40,6 +45,8 @@ def prompts_of(layout: Layout, suite: str) -> int | None:
     if isinstance(found, TranslationSuite | InteractiveSuite):
         each = getattr(found, "segments", 0) or getattr(found, "conversations", 0)
         return len(found.directions) * int(each)
+    if isinstance(found, InstructionsSuite) and found.conversations:
+        return len(found.languages) * found.conversations
     return None
 
 
@@ -49,6 +56,8 @@ def answers_of(layout: Layout, suite: str) -> float | None:
     if made.is_file() and not isinstance(found, ONE_TURN):
         return _turns(made, made.stat().st_mtime)
     count = prompts_of(layout, suite)
+    if isinstance(found, InstructionsSuite) and count:
+        return count * found.turns
     if count is None or not isinstance(found, InteractiveSuite):
         return count
     return count * sum(n * w for n, w in found.turns.items()) / sum(found.turns.values())

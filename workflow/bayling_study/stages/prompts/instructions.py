@@ -23,8 +23,6 @@ from bayling_study.stages.prompts.released import chosen
 
 TABLE = Path(__file__).with_suffix(".tsv")
 ROWS = [row for _, row in read_table(TABLE, ("language", "part", "text", "word"))]
-OWN = 100
-"""Own conversations per language where the suite sets no ``limit``."""
 NUMBERS = (2, 3)
 """How many bullets, sections or passages an own instruction asks for."""
 ARGUMENTS = {
@@ -53,7 +51,7 @@ def build(name: str, suite: InstructionsSuite, context: PromptContext) -> list[P
     prompts: list[Prompt] = []
     for language in suite.languages:
         if released is None:
-            found = _own(language, suite.limit or OWN, context.seed)
+            found = _own(language, suite.conversations or 0, context.seed)
         else:
             found = released.get(languages.name(language), [])
         if not found:
