@@ -46,13 +46,11 @@ class Dag:
 
     @classmethod
     def open(cls, workflow: Any, config: Mapping[str, Any]) -> "Dag":
-        """Reads the configuration that Snakemake was given, or ends with one clear message.
-
-        The files are read again: Snakemake has merged them already, with what YAML hides. They are
-        not those of another workflow's module, to which that gives all of ``config``. Results
-        that Snakemake has to make again, although it may not know it, are marked: not where the
-        user says what starts jobs again, nor where none is started.
-        """
+        """Reads the configuration that Snakemake was given, or ends with one clear message. The
+        files are read again: Snakemake has merged them already, with what YAML hides. They are not
+        those of another workflow's module, to which that gives all of ``config``. Results that
+        Snakemake has to make again, although it may not know it, are marked: not where the user
+        says what starts jobs again, nor where none is started."""
         use_this_interpreter()
         sdm = {str(name) for name in workflow.deployment_settings.deployment_method}
         try:

@@ -99,13 +99,11 @@ def load(path: Path) -> TokenSet:
 
 
 def shared_prefixes(offsets: Array, tokens: Array, mask: Array) -> list[int]:
-    """Returns for each conversation how many first tokens it shares with the largest group.
-
-    The group is the conversations with the most frequent first ``HEAD`` tokens: those with the
+    """Returns for each conversation how many first tokens it shares with the largest group. The
+    group is the conversations with the most frequent first ``HEAD`` tokens: those with the
     template's system text. Others, with a system message of their own, get 0. The shared part ends
     at least two tokens before the first supervised one, so that a position that predicts a
-    supervised token is the conversation's own.
-    """
+    supervised token is the conversation's own."""
     spans = list(itertools.pairwise(offsets.tolist()))
     heads = [tokens[start : min(start + HEAD, end)].tobytes() for start, end in spans]
     common = Counter(heads).most_common(1)[0][0]

@@ -31,13 +31,11 @@ class Running:
 
 @dataclass
 class Estimate:
-    """What is known of a run.
-
-    ``expected`` are the seconds of a job by rule and name; ``known`` tells whether it knows those
-    of ``models``, the rules whose speed says nothing of the others', before any of them has ended.
-    ``names`` are the jobs of each rule in a run from nothing, ``waiting`` the number of those that
-    are to run, ``needs`` the rules before each. A scheduler has more cores than anyone counts.
-    """
+    """What is known of a run. ``expected`` are the seconds of a job by rule and name; ``known``
+    tells whether it knows those of ``models``, the rules whose speed says nothing of the others',
+    before any of them has ended. ``names`` are the jobs of each rule in a run from nothing,
+    ``waiting`` the number of those that are to run, ``needs`` the rules before each. A scheduler
+    has more cores than anyone counts."""
 
     expected: Callable[[str, str], float]
     names: Mapping[str, list[str]]

@@ -29,13 +29,11 @@ RENAMED = {
 
 
 class FloresLanguage(NamedTuple):
-    """One language of FLORES-101.
-
-    ``code`` is that of directions (ISO 639; ``zht`` is Chinese in traditional script),
-    ``flores101`` the name of its files in FLORES-101 (``zho_simpl``), ``flores200`` its code in
-    FLORES-200 and NLLB (``zho_Hans``; see ``spellings``). ``resources`` says how much OPUS aligns
-    with English, ``in_xlmr`` whether COMET's encoder was trained on it: else scores mean little.
-    """
+    """One language of FLORES-101. ``code`` is that of directions (ISO 639; ``zht`` is Chinese in
+    traditional script), ``flores101`` the name of its files in FLORES-101 (``zho_simpl``),
+    ``flores200`` its code in FLORES-200 and NLLB (``zho_Hans``; see ``spellings``). ``resources``
+    says how much OPUS aligns with English, ``in_xlmr`` whether COMET's encoder was trained on it:
+    else scores mean little."""
 
     code: str
     flores101: str

@@ -54,13 +54,11 @@ def load_whole(path: Path, **options: Any) -> Any:
 
 
 def check_weights(folder: Path, origin: Path | None = None, fix: str = AGAIN) -> None:
-    """Checks a safetensors checkpoint: its names and shapes with its config.json, its values.
-
-    Names and shapes come from the headers; values are read in blocks of 16 MiB. ``origin`` is what
-    it was made from, if a message is to name that; ``fix``, what helps against NaN (``StudyError``:
-    a shard is absent, a tensor is missing, superfluous, of another shape or holds values that are
-    no numbers; names the tensors).
-    """
+    """Checks a safetensors checkpoint: its names and shapes with its config.json, its values. Names
+    and shapes come from the headers; values are read in blocks of 16 MiB. ``origin`` is what it was
+    made from, if a message is to name that; ``fix``, what helps against NaN (``StudyError``: a
+    shard is absent, a tensor is missing, superfluous, of another shape or holds values that are no
+    numbers; names the tensors)."""
     entries = stored_tensors(folder)
     load_whole(folder, device_map="meta", dtype="auto")
     floating = {name: entry for name, entry in entries.items() if entry.dtype.is_floating_point}

@@ -56,13 +56,11 @@ def _marks(path: Path) -> dict[str, dict[str, float]]:
 
 
 def measure_nli(answers: Answers, options: Options) -> list[Measurement]:
-    """Returns the marks, then ``macro-f1`` over the labels that are right for some question or
-    were answered (``StudyError`` as for other suites).
-
-    A category may have one right label in all its rows, which a constant answer meets. F1 of each
-    label, averaged over all labels, gives that answer at most a third: over all categories together
-    (the pooled item ``all``), for in such a category alone it says no more than accuracy.
-    """
+    """Returns the marks, then ``macro-f1`` over the labels that are right for some question or were
+    answered (``StudyError`` as for other suites). A category may have one right label in all its
+    rows, which a constant answer meets. F1 of each label, averaged over all labels, gives that
+    answer at most a third: over all categories together (the pooled item ``all``), for in such a
+    category alone it says no more than accuracy."""
     marks = measure(answers, options)
     labels = answers.prompts[0].meta["choices"]
     gold = np.array([prompt.meta["gold"] for prompt in answers.prompts])

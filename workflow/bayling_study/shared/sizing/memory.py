@@ -90,13 +90,11 @@ def training_memory(
     shape: Shape, tuning: TuningSection, processes: int, attention: str = "sdpa",
     supervised: int | None = None,
 ) -> TrainingMemory:  # fmt: skip
-    """Returns what each of ``processes`` needs with settings in which no ``auto`` is left.
-
-    Stage 1 divides the optimiser's states by the number of processes, 2 also the gradients, 3 also
-    the weights. ``offload: optimizer`` moves the optimiser to the host and at stage 3 the
-    gradients, ``all`` at stage 3 the weights too. Of a packed sequence at most ``supervised``
-    tokens are supervised, or all; ``attention`` is the kernel.
-    """
+    """Returns what each of ``processes`` needs with settings in which no ``auto`` is left. Stage 1
+    divides the optimiser's states by the number of processes, 2 also the gradients, 3 also the
+    weights. ``offload: optimizer`` moves the optimiser to the host and at stage 3 the gradients,
+    ``all`` at stage 3 the weights too. Of a packed sequence at most ``supervised`` tokens are
+    supervised, or all; ``attention`` is the kernel."""
     stage, offload = tuning.zero_stage, tuning.offload
     if stage == "auto" or offload == "auto":
         raise ValueError("the plan must have chosen a stage and an offload")

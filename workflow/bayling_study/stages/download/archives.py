@@ -53,12 +53,9 @@ def unpack(
 ) -> list[FileFact]:
     """Unpacks a zip file (wheels are) or a tar file; returns the files, sorted by path
     (``StudyError`` if the archive is damaged, unsafe or too large, or holds no member for one of
-    the patterns).
-
-    ``out`` appears whole or not at all, and replaces an existing folder. Kept are members that
-    match a pattern (see ``matcher``), or all; ``strip_top`` drops the one top folder that sdists
-    and git archives have.
-    """
+    the patterns). ``out`` appears whole or not at all, and replaces an existing folder. Kept are
+    members that match a pattern (see ``matcher``), or all; ``strip_top`` drops the one top folder
+    that sdists and git archives have."""
     scratch = out.with_name(f".{out.name}.unpacking")
     shutil.rmtree(scratch, ignore_errors=True)
     limit = max(MINIMUM_LIMIT_BYTES, EXPANSION_LIMIT * archive.stat().st_size)

@@ -40,11 +40,9 @@ def local_path(row: SourceRow, overrides: dict[str, str]) -> Path | None:
 def take_local_folder(root: Path, row: SourceRow, out: Path) -> tuple[list[FileFact], str]:
     """Describes the wanted files of a local folder, compared with all that is known of the source:
     the table, and the lock and list of files of the earlier downloads to ``out`` (``StudyError`` if
-    it has none of the wanted files, one differs, or it cannot be a part of the source).
-
-    Also returns, for the receipt, ``local, checked``, ``local, N of M files checked`` or
-    ``local, not checked`` where no hash of the content is known.
-    """
+    it has none of the wanted files, one differs, or it cannot be a part of the source). Also
+    returns, for the receipt, ``local, checked``, ``local, N of M files checked`` or ``local, not
+    checked`` where no hash of the content is known."""
     facts = [fact for fact in describe_files(root) if wanted(fact.path, row.patterns)]
     if not facts:
         what = f"no file matches {'; '.join(row.patterns) or 'anything'}"

@@ -38,10 +38,8 @@ def convert_gguf(path: Path, out: Path) -> dict[str, float]:
     """Writes the hub-format checkpoint of a GGUF file to the folder ``out`` (``StudyError`` if the
     file is damaged or not of a supported architecture, something that changes the model's answers
     would be lost, a weight is no number, or the stored tensors do not read back as written).
-
     Returns the parameters, bytes a weight, and of both 16-bit types the relative error (Frobenius
-    norm of the difference over norm of the dequantised fp32 weights).
-    """
+    norm of the difference over norm of the dequantised fp32 weights)."""
     header = read_header(path)
     architecture = header.metadata.get("general.architecture")
     if architecture not in ARCHITECTURES:

@@ -111,13 +111,11 @@ def items_of(suite: SuiteAnswers) -> list[str]:
 
 
 def counts(hypotheses: Iterable[Hypothesis]) -> dict[str, int]:
-    """Returns numbers of hypotheses and turns, and of answers that were cut off or are empty.
-
-    Where only what stands behind a label is kept, also of how many answers, and how many of those
-    had text but none behind a label. Where turns have steps, also of turns whose earlier ones were
-    cut off or said nothing. Where the system thought first, also how often, and how often no answer
-    followed (empty too).
-    """
+    """Returns numbers of hypotheses and turns, and of answers that were cut off or are empty. Where
+    only what stands behind a label is kept, also of how many answers, and how many of those had
+    text but none behind a label. Where turns have steps, also of turns whose earlier ones were cut
+    off or said nothing. Where the system thought first, also how often, and how often no answer
+    followed (empty too)."""
     rows = list(hypotheses)
     pairs = (zip(row.turns, row.reasoning, strict=True) for row in rows if row.reasoning)
     thought = [turn for some in pairs for turn, why in some if why]

@@ -53,11 +53,9 @@ def encode_all(
 ) -> dict[str, Any]:
     """Encodes conversations into the folder ``path`` and returns the mask audit (``StudyError`` if
     a conversation is not well formed, has no supervised token or an answer that ends where
-    generation would not, an id occurs twice, or none is left).
-
-    A conversation of more than ``max_length`` tokens loses whole exchanges from
-    its end; one whose first exchange is too long is left out. Both are counted, and their tokens.
-    """
+    generation would not, an id occurs twice, or none is left). A conversation of more than
+    ``max_length`` tokens loses whole exchanges from its end; one whose first exchange is too long
+    is left out. Both are counted, and their tokens."""
     made, stops = _Tally(), templates.stop_ids(tokenizer, template)
     with atomic_directory(path) as folder:
         with (

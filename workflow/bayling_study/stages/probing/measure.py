@@ -105,12 +105,10 @@ def retrieval(a: Vectors, b: Vectors) -> list[float]:
 
 def probes(states: Mapping[str, Mapping[str, Vectors]]) -> tuple[Curves, Curves]:
     """Returns curves of linear probes of ``states``, by language and side, true texts first: least
-    squares with a ridge of the mean variance, our choice.
-
-    The first are accuracies on ``test``, ``zh > de`` of a probe trained in Chinese and tested in
-    German; the others cosines of two languages' probes. Every language is centred by its own
-    training texts, whose truth that does not use: what transfers is the direction alone.
-    """
+    squares with a ridge of the mean variance, our choice. The first are accuracies on ``test``,
+    ``zh > de`` of a probe trained in Chinese and tested in German; the others cosines of two
+    languages' probes. Every language is centred by its own training texts, whose truth that does
+    not use: what transfers is the direction alone."""
     middle = {one: own["train"].mean(axis=1, keepdims=True) for one, own in states.items()}
     found: dict[str, Vectors] = {}
     accuracy: Curves = {}

@@ -44,12 +44,10 @@ class Portion:
 @dataclass(frozen=True)
 class BlockJob:
     """One block, whose ``number`` is part of every seed and id, written to the file ``out``.
-
     ``rows`` are files of aligned rows (``aligned.write_rows``), ``explored`` is as in ``Library``,
     ``upstream`` are conversations to take. A job that makes up for others has in ``seen`` the file
     of the keys of all that was made before; ``uses`` is the file of the draws of its rows, where
-    other jobs may have the same rows.
-    """
+    other jobs may have the same rows."""
 
     number: int
     portions: Sequence[Portion]

@@ -146,12 +146,10 @@ def _test_grams(cut: Units, count: int) -> Iterable[tuple[int, Hashes, Changes]]
 
 def held_out_texts(path: Path) -> Iterator[str]:
     """Yields what must not be trained of a suite's prompts, once each: sources and references
-    (``StudyError`` if a row lacks a field).
-
-    Where a prompt does not tell its source text, the user's turns are taken, less the lines that
-    every tenth such turn of the suite has too: the frame of an exam's question is no test text.
-    The file is read twice, a line at a time; memory holds a hash of each distinct text and line.
-    """
+    (``StudyError`` if a row lacks a field). Where a prompt does not tell its source text, the
+    user's turns are taken, less the lines that every tenth such turn of the suite has too: the
+    frame of an exam's question is no test text. The file is read twice, a line at a time; memory
+    holds a hash of each distinct text and line."""
     seen: set[int] = set()
     lines: Counter[int] = Counter()
     turns = 0

@@ -49,13 +49,11 @@ Fits = Callable[[str], bool]
 
 @dataclass(frozen=True)
 class Recipe:
-    """A recipe by its name in the config: ``make(workshop, direction, rng)``.
-
-    One that is ``directed`` is made for each direction that it ``fits``, others get an empty one.
-    One that is ``taught`` returns a question for the mixture's teacher; without one it is left out
-    and counted. One that goes on from what it made has a ``batch``, how many are asked for at
-    once; it is made in one block, and given up as directed ones are.
-    """
+    """A recipe by its name in the config: ``make(workshop, direction, rng)``. One that is
+    ``directed`` is made for each direction that it ``fits``, others get an empty one. One that is
+    ``taught`` returns a question for the mixture's teacher; without one it is left out and counted.
+    One that goes on from what it made has a ``batch``, how many are asked for at once; it is made
+    in one block, and given up as directed ones are."""
 
     name: str
     make: Make

@@ -13,13 +13,11 @@ SAMPLES = 2
 
 
 class MixtureTally:
-    """Counts rows, one table after the other; memory does not grow with their number.
-
-    Of each recipe ``duplicates`` counts the rows left out because another one has the same text,
+    """Counts rows, one table after the other; memory does not grow with their number. Of each
+    recipe ``duplicates`` counts the rows left out because another one has the same text,
     ``samples`` has the first messages of the final order. Lengths in tokens are taken of the rows
     whose key ``sample`` divides: ``lengths`` has the number of conversations of each length,
-    ``supervised`` their supervised tokens.
-    """
+    ``supervised`` their supervised tokens."""
 
     def __init__(self, sample: int = 1) -> None:
         self.sample = sample

@@ -17,13 +17,11 @@ Message = dict[str, str]
 
 @dataclass(frozen=True)
 class Instruction:
-    """One training conversation; its ``id`` is given when it is accepted.
-
-    ``source`` has the ids of the upstream sources, joined by ``+``; ``direction`` is empty for
-    general instructions, ``languages`` are sorted codes. ``messages`` are ``{"role", "content"}``
-    in turn, user first unless a system turn leads; ``demands`` the kinds of an interactive one in
-    order; ``instruction`` is the language of the user's wording, where a recipe chose it.
-    """
+    """One training conversation; its ``id`` is given when it is accepted. ``source`` has the ids of
+    the upstream sources, joined by ``+``; ``direction`` is empty for general instructions,
+    ``languages`` are sorted codes. ``messages`` are ``{"role", "content"}`` in turn, user first
+    unless a system turn leads; ``demands`` the kinds of an interactive one in order;
+    ``instruction`` is the language of the user's wording, where a recipe chose it."""
 
     recipe: str
     source: str

@@ -24,13 +24,11 @@ from bayling_study.stages.tuning.attention import Attention
 
 
 def deepspeed_config(settings: TuningSection) -> dict[str, Any]:
-    """Returns DeepSpeed's configuration; neither stage nor offload may be ``auto``.
-
-    Gradients are summed in fp32 over the sequences of a step also in bf16 training. The caller
-    divides by the supervised tokens, so accumulation stays at 1 and is not managed. The bucket is
-    allocated at every backward pass, on the CPU too: with DeepSpeed's 500 million values the
-    system cleared 1 GB of pages each time.
-    """
+    """Returns DeepSpeed's configuration; neither stage nor offload may be ``auto``. Gradients are
+    summed in fp32 over the sequences of a step also in bf16 training. The caller divides by the
+    supervised tokens, so accumulation stays at 1 and is not managed. The bucket is allocated at
+    every backward pass, on the CPU too: with DeepSpeed's 500 million values the system cleared 1 GB
+    of pages each time."""
     zero: dict[str, Any] = {
         "stage": settings.zero_stage,
         "overlap_comm": False,
@@ -117,12 +115,10 @@ def gather_weights(engine: Any, dtype: torch.dtype) -> dict[str, torch.Tensor]:
 
 class SummedInFp32(torch.nn.Embedding):  # type: ignore[misc]
     """Looks each distinct token up once and repeats its row in fp32: the sum of the gradient is
-    rounded once. The rows themselves are bit for bit those of the class behind this one.
-
-    torch adds the gradients of a token's occurrences one by one in the weight's own type: in bf16,
-    ones added 1,000 times give 256 (torch 2.13 on a CPU; the CUDA kernel also adds in the weight's
-    type). Frequent tokens, those of a template, would learn too little.
-    """
+    rounded once. The rows themselves are bit for bit those of the class behind this one. torch adds
+    the gradients of a token's occurrences one by one in the weight's own type: in bf16, ones added
+    1,000 times give 256 (torch 2.13 on a CPU; the CUDA kernel also adds in the weight's type).
+    Frequent tokens, those of a template, would learn too little."""
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         """Returns [*input, columns] rows in the weight's type."""

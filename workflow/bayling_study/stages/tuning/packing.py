@@ -194,12 +194,10 @@ def level(
     lengths: Sequence[int], capacity: int, sequences: Sequence[Packed], more: int = 0
 ) -> list[list[int]]:
     """Repacks the items of ``sequences`` into ``more`` sequences more, as equally long as can be.
-
-    Best fit fills sequences and leaves a short one, on which processes would wait. Here the
-    longest item left goes to the shortest sequence (Graham 1969, "Bounds on Multiprocessing
-    Timing Anomalies"). Where that overflows one, the given sequences stay and the longest
-    ones that hold several items are halved.
-    """
+    Best fit fills sequences and leaves a short one, on which processes would wait. Here the longest
+    item left goes to the shortest sequence (Graham 1969, "Bounds on Multiprocessing Timing
+    Anomalies"). Where that overflows one, the given sequences stay and the longest ones that hold
+    several items are halved."""
     count = len(sequences) + more
     evened: list[Packed] = [[] for _ in range(count)]
     loads = [(0, number) for number in range(count)]
