@@ -293,7 +293,8 @@ def _check_sources(suite: TranslationSuite, config: StudyConfig, key: str) -> No
                  and (each.segments, each.same_segments_as) == (suite.segments, None)]  # fmt: skip
         require("translation suite of as many segments", named, alike, f"{key}.same_segments_as")
     if (switched := suite.source_text.switched) and switched.language:
-        mixed = [f"{name.split('-')[0]}-{switched.language}" for name in suite.directions]
+        sides = dict.fromkeys("-".join(suite.directions).split("-"))
+        mixed = [f"{code}-{switched.language}" for code in sides]
         conditions.directions(mixed, _languages(config), f"{key}.source_text.switched.language")
 
 
