@@ -104,11 +104,12 @@ def check_combined(config: Any, name: str, key: str, asked: Iterable[str]) -> No
             require("system that answers", member, asked, f"{key}.directions")
         for suite, section in config.suites.items():
             if section.kind not in MULTIPLE_CHOICE_KINDS:
-                for direction in _directions(section) or [""]:
+                for direction in suite_directions(section) or [""]:
                     system.member(direction, f"{key}.directions, asked by suites.{suite}")
 
 
-def _directions(suite: Suite) -> list[str]:
+def suite_directions(suite: Suite) -> list[str]:
+    """Returns the directions that a suite asks; none of one that has no directions."""
     if not isinstance(suite, FloresSuite):
         return list(getattr(suite, "directions", ()))
     codes = [*suite.pivots, *(suite.languages or (one.code for one in flores_languages()))]
