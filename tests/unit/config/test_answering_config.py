@@ -37,6 +37,7 @@ def study(languages: list[str], suites: dict[str, Any] = SUITES, **systems: Any)
         (["annotate"], "{first} is unknown; write one of {request}, {language}"),
         (["{request} {draft}"], "{draft} is unknown"),
         (["translate", "{request} {answer!r}"], "stands alone in its braces"),
+        (["translate", "{{request}} {answer}"], "has no {request}"),
         (["{request} {"], "write {{ and }} for braces"),
     ],
 )

@@ -78,7 +78,7 @@ class Answering(Section):
     @classmethod
     def _ask_for_the_request(cls, steps: list[str]) -> list[str]:
         for number, step in enumerate(steps):
-            if "{request}" not in ASKS.get(step, step):
+            if "{request}" not in ASKS.get(step, step).replace("{{", ""):
                 raise ValueError(f"{step!r} is none of {', '.join(ASKS)}, and has no {{request}}")
             known = ("request", "language", *(("first", "answer") if number else ()))
             check_marks(ASKS.get(step, step), known)
