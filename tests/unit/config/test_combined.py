@@ -146,6 +146,9 @@ def test_the_most_specific_pattern_counts(direction: str, member: str) -> None:
         ({"suites__open": {"kind": "judged", "judge": "all", "baseline": "c"},
           "systems__all__default": "c"},
          "no endpoint or int8 .* system is called 'all'", "one of"),
+        ({"systems__all__default": "cc"}, "systems.all.default: no system that answers", "one of"),
+        ({"systems__all__directions": {"*-*": "c", "xx-en": "ab"}},
+         "systems.all.directions: xx-en: 'xx' is not a language", "an ISO 639 code"),
         ({"systems__small": {"kind": "int8", "base": "all"}}, "system is called 'all'", "one of"),
     ],
 )  # fmt: skip

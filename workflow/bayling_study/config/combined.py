@@ -100,8 +100,12 @@ def check_combined(config: Any, name: str, key: str, asked: Iterable[str]) -> No
             fix = "members that have all of them in common"
             raise StudyError(f"{what}{sorted(seen)}", where=f"{key}.of", fix=fix)
     if isinstance(system, RoutedSystem):
+        for pattern in system.directions:
+            for code in {*pattern.split("-")} - {"*"}:
+                conditions.language(code, f"{key}.directions: {pattern}")
         for member in system.members:
-            require("system that answers", member, asked, f"{key}.directions")
+            part = "directions" if member in system.directions.values() else "default"
+            require("system that answers", member, asked, f"{key}.{part}")
         for suite, section in config.suites.items():
             if section.kind not in MULTIPLE_CHOICE_KINDS:
                 for direction in suite_directions(section) or [""]:
