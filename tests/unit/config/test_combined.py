@@ -120,6 +120,7 @@ def test_the_most_specific_pattern_counts(direction: str, member: str) -> None:
     ("changes", "said", "fix"),
     [
         ({"systems__ab__weights": [1.0]}, "as many weights as members: 2", ""),
+        ({"systems__ab__weights": []}, "as many weights as members: 2", ""),
         ({"systems__ab__weights": [1.0, 0.0]}, "greater than 0", ""),
         ({"systems__ab__density": 0.0}, "greater than 0", ""),
         ({"systems__ab__method": "linear", "systems__ab__density": 0.5}, "trims nothing", ""),

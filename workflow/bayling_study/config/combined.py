@@ -42,7 +42,7 @@ class MergedSystem(Section):
 
     @model_validator(mode="after")
     def _fits(self) -> "MergedSystem":
-        if self.weights and len(self.weights) != len(self.of):
+        if self.weights is not None and len(self.weights) != len(self.of):
             raise ValueError(f"write as many weights as members: {len(self.of)}")
         if self.method == "linear" and self.density:
             raise ValueError("linear trims nothing; leave out density, or write method: ties")
