@@ -161,6 +161,11 @@ def test_what_could_not_work_is_refused_with_what_to_write(
     assert fix in (caught.value.fix or "")
 
 
+def test_members_that_are_asked_alike_may_say_it_differently() -> None:
+    config = study(systems__a__answering={}, systems__b__answering={"steps": []})
+    assert config.answering_of("ab") == config.answering_of("b")
+
+
 def test_suites_without_directions_are_answered_by_the_default_member() -> None:
     config = study(suites__exams=EXAMS, systems__all__default="c")
     assert config.systems["all"].members == ["ab", "c"]

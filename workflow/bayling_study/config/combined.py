@@ -94,7 +94,7 @@ def check_combined(config: Any, name: str, key: str, asked: Iterable[str]) -> No
         seen = set()
         for one in system.of:
             own, dtype = config.systems[one], config.tuning_of(one).output_dtype
-            seen.add(f"{config.untuned(one)}, {own.template}, {own.answering}, {dtype}")
+            seen.add(f"{config.untuned(one)}, {own.template}, {config.answering_of(one)}, {dtype}")
         if len(seen) > 1:
             what = "members differ in first base, template, answering or output_dtype: "
             fix = "members that have all of them in common"
