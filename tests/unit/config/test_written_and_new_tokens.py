@@ -21,6 +21,9 @@ GROWN = {
 TUNED = {"kind": "tuned", "base": "grown", "mixture": "default"}
 WRITTEN = {"translation": 0.9, "interactive": 0.0, "constrained": 0.0, "general": 0.0}
 
+SWITCHED = {**WRITTEN, "entity-switch": 0.1}
+CHINESE = [{"source": "belle", "reader": "alpaca", "path": "zh.json", "language": "zh"}]
+
 
 def load(folder: Path, **sections: Any) -> Any:
     path = folder / "mine.yaml"
@@ -83,6 +86,14 @@ def mixture(**keys: Any) -> dict[str, Any]:
             },
             "corpora.conversations",
             "shows questions",
+        ),
+        (
+            {
+                "synthesis": {"mixtures": {"default": {"shares": SWITCHED}}},
+                "corpora": {"conversations": CHINESE},
+            },
+            "corpora.conversations",
+            "entity-switch changes English ones",
         ),
     ],
 )
