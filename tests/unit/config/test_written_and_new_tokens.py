@@ -111,4 +111,4 @@ def test_a_grown_foundation_is_the_studys_own_and_the_plain_one_shared(tmp_path:
     layout = Layout(load(tmp_path, systems=systems))
     assert layout.checkpoint("grown") == layout.study / "foundation" / "vocabulary" / "grown"
     assert layout.foundation("grown") == layout.checkpoint("foundation")
-    assert layout.untuned("more") == "grown"
+    assert layout.config.untuned("more") == "grown"
