@@ -291,7 +291,8 @@ def _check_sources(suite: TranslationSuite, config: StudyConfig, key: str) -> No
     if named := suite.same_segments_as:
         alike = [n for n, each in config.suites.items() if isinstance(each, TranslationSuite)
                  and (each.segments, each.same_segments_as) == (suite.segments, None)]  # fmt: skip
-        require("translation suite of as many segments", named, alike, f"{key}.same_segments_as")
+        kind = f"translation suite that draws {suite.segments} segments"
+        require(kind, named, alike, f"{key}.same_segments_as")
     if (switched := suite.source_text.switched) and switched.language:
         sides = dict.fromkeys("-".join(suite.directions).split("-"))
         mixed = [f"{code}-{switched.language}" for code in sides]
