@@ -104,6 +104,15 @@ def test_impossible_choices_are_refused(
     assert study(values, tuning={"adapter": {"kind": "lora"}}).tuning.adapter is not None
 
 
+def test_a_curriculum_of_all_systems_is_refused_with_the_system_that_it_does_not_fit(
+    values: dict[str, Any],
+) -> None:
+    own = {"tuned": tuned(tuning={"learning_rate": 1e-3})}
+    with pytest.raises(StudyError, match="no recipe of the mixture is called 'facts'") as caught:
+        study(values, own, {"curriculum": [{"until": 1.0, "recipes": {"facts": 1}}]})
+    assert caught.value.where == "tuning (of tuned).curriculum.0.recipes"
+
+
 def test_auto_never_shares_out_or_moves_weights_in_4_bits() -> None:
     shape = Shape(4096, 32, 32, 32, 128, 11008, 32000)  # 7B
     qlora = TuningSection(adapter=Adapter(kind="qlora"))

@@ -237,6 +237,7 @@ def _check_tuning(config: StudyConfig, name: str, system: TunedSystem, key: str)
         raise StudyError(what, where=f"{key}.{name}.{own_key}") from error
     where = f"{key}.{name}.tuning" if system.tuning else "tuning"
     _check_adapter(tuning, where)
+    where = f"{key}.{name}.tuning" if "curriculum" in system.tuning else f"tuning (of {name})"
     check_curriculum(tuning.curriculum, config.synthesis.mixtures[system.mixture].shares, where)
 
 
