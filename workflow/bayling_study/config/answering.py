@@ -50,7 +50,7 @@ class Examples(Section):
 
 class Answering(Section):
     """How a system is asked, and which part of what it says is its answer. Questions that are
-    scored by likelihood, and judges' own reviews, are asked as ever."""
+    scored by likelihood, judges' own reviews, and teachers' texts, are asked as ever."""
 
     keep: Literal["label"] | None = None
     """``label``: the answer is what stands behind the first label of its language, such as
