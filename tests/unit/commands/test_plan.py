@@ -153,6 +153,20 @@ def test_what_is_there_is_not_counted(study):
     assert not any(stage.startswith("tuning") for stage in stages)
 
 
+def test_what_systems_share_is_counted_once(study, tmp_path):
+    values = yaml.safe_load(study.read_text(encoding="utf-8"))
+    systems = values["systems"]
+    systems["asked"] = {**systems["foundation"], "answering": {"steps": ["translate", "proofread"]}}
+    systems["grown"] = {**systems["foundation"], "vocabulary": {"tokens": 9, "languages": ["zh"]}}
+    systems["again"] = {**systems["tuned"], "seed": 2}
+    study.write_text(yaml.safe_dump(values), encoding="utf-8")
+    layout = Layout(load_config(study))
+    shapes = dict.fromkeys(layout.config.systems, PUBLISHED["smollm2"])
+    stages = [need.stage for need in disk.disk_needs(layout, [], shapes)]
+    assert [one.split()[0] for one in stages].count("foundation") == 1
+    assert stages.count("synthesis default") == 1 and stages.count("vocabulary grown") == 1
+
+
 def test_the_peak_is_all_that_stays_and_one_stages_scratch():
     here = Path()
     needs = [disk.Need("a", here, 10, 5), disk.Need("b", here, 1, 100), disk.Need("c", here, 7)]

@@ -15,7 +15,7 @@ FOUNDATION = {"kind": "foundation", "source": "smollm2"}
 SUITES = {"text": {"kind": "translation", "directions": ["zh-en", "de-zh"]}}
 
 
-def study(languages: list[str], **systems: Any) -> Any:
+def study(languages: list[str], suites: dict[str, Any] = SUITES, **systems: Any) -> Any:
     """Reads a study of one system that is shown examples in these languages."""
     own = {**FOUNDATION, "answering": {"examples": {"languages": languages}}}
     corpus = {"source": "homeassistant", "reader": "homeassistant"}
@@ -25,7 +25,7 @@ def study(languages: list[str], **systems: Any) -> Any:
             "study": {"name": "test"},
             "corpora": {"parallel": [corpus]},
             "systems": {"few": own, **systems},
-            "suites": SUITES,
+            "suites": suites,
         }
     )
 
@@ -37,6 +37,7 @@ def study(languages: list[str], **systems: Any) -> Any:
         (["annotate"], "{first} is unknown; write one of {request}, {language}"),
         (["{request} {draft}"], "{draft} is unknown"),
         (["translate", "{request} {answer!r}"], "stands alone in its braces"),
+        (["translate", "{{request}} {answer}"], "has no {request}"),
         (["{request} {"], "write {{ and }} for braces"),
     ],
 )
@@ -95,3 +96,11 @@ def test_languages_without_text_or_of_the_tested_item_are_refused(
     assert said in text and "systems.few.answering.examples.languages" in text
     if "left" in said:
         assert "languages: [es, fr]" in text
+
+
+def test_directions_that_flores_makes_of_its_languages_need_examples_too() -> None:
+    flores = {"kind": "flores", "pivots": ["fr"], "languages": ["es"]}
+    with pytest.raises(StudyError, match=r"examples of fr-es \(suite all\)") as caught:
+        study(["fr", "es"], {"all": flores})
+    assert caught.value.fix == "languages: [de, zh]"
+    assert study(["zh", "de"], {"all": flores}).suites["all"].pivots == ["fr"]

@@ -120,6 +120,7 @@ def test_the_most_specific_pattern_counts(direction: str, member: str) -> None:
     ("changes", "said", "fix"),
     [
         ({"systems__ab__weights": [1.0]}, "as many weights as members: 2", ""),
+        ({"systems__ab__weights": []}, "as many weights as members: 2", ""),
         ({"systems__ab__weights": [1.0, 0.0]}, "greater than 0", ""),
         ({"systems__ab__density": 0.0}, "greater than 0", ""),
         ({"systems__ab__method": "linear", "systems__ab__density": 0.5}, "trims nothing", ""),
@@ -146,6 +147,9 @@ def test_the_most_specific_pattern_counts(direction: str, member: str) -> None:
         ({"suites__open": {"kind": "judged", "judge": "all", "baseline": "c"},
           "systems__all__default": "c"},
          "no endpoint or int8 .* system is called 'all'", "one of"),
+        ({"systems__all__default": "cc"}, "systems.all.default: no system that answers", "one of"),
+        ({"systems__all__directions": {"*-*": "c", "xx-en": "ab"}},
+         "systems.all.directions: xx-en: 'xx' is not a language", "an ISO 639 code"),
         ({"systems__small": {"kind": "int8", "base": "all"}}, "system is called 'all'", "one of"),
     ],
 )  # fmt: skip
@@ -155,6 +159,11 @@ def test_what_could_not_work_is_refused_with_what_to_write(
     with pytest.raises(StudyError, match=f"(?s){said}") as caught:
         study(**changes)
     assert fix in (caught.value.fix or "")
+
+
+def test_members_that_are_asked_alike_may_say_it_differently() -> None:
+    config = study(systems__a__answering={}, systems__b__answering={"steps": []})
+    assert config.answering_of("ab") == config.answering_of("b")
 
 
 def test_suites_without_directions_are_answered_by_the_default_member() -> None:

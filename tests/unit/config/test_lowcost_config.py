@@ -104,6 +104,34 @@ def test_impossible_choices_are_refused(
     assert study(values, tuning={"adapter": {"kind": "lora"}}).tuning.adapter is not None
 
 
+@pytest.mark.parametrize(
+    ("own", "key"),
+    [
+        ({"learning_rate": True}, "learning_rate is a number, not true"),
+        (
+            {"curriculum": [{"until": True, "recipes": {"translation": 1}}]},
+            "curriculum.0.until is a number, not true",
+        ),
+    ],
+)
+def test_true_is_no_number_in_a_systems_own_tuning(
+    values: dict[str, Any], own: dict[str, Any], key: str
+) -> None:
+    with pytest.raises(StudyError, match=f"systems.tuned.tuning.{key}"):
+        study(values, {"tuned": tuned(tuning=own)})
+    sound = tuned(tuning={"gradient_checkpointing": True})
+    assert study(values, {"tuned": sound}).tuning_of("tuned").gradient_checkpointing
+
+
+def test_a_curriculum_of_all_systems_is_refused_with_the_system_that_it_does_not_fit(
+    values: dict[str, Any],
+) -> None:
+    own = {"tuned": tuned(tuning={"learning_rate": 1e-3})}
+    with pytest.raises(StudyError, match="no recipe of the mixture is called 'facts'") as caught:
+        study(values, own, {"curriculum": [{"until": 1.0, "recipes": {"facts": 1}}]})
+    assert caught.value.where == "tuning (of tuned).curriculum.0.recipes"
+
+
 def test_auto_never_shares_out_or_moves_weights_in_4_bits() -> None:
     shape = Shape(4096, 32, 32, 32, 128, 11008, 32000)  # 7B
     qlora = TuningSection(adapter=Adapter(kind="qlora"))

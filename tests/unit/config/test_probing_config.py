@@ -56,3 +56,12 @@ def test_the_settings_of_a_job_do_not_name_systems(values: dict[str, Any], tmp_p
     config = study({**values, "study": {**values["study"], "results": str(tmp_path)}}, "zh")
     text = Path(Dag(config).settings("probing")).read_text(encoding="utf-8")
     assert '"zh"' in text and "systems" not in text
+
+
+def test_where_no_system_has_a_model_here_nothing_is_probed_nor_read_for_it() -> None:
+    server = {"kind": "endpoint", "url": "http://127.0.0.1:8000/v1", "model": "one"}
+    corpus = {"source": "homeassistant", "reader": "homeassistant", "languages": {"zh": "zh"}}
+    values = {"study": {"name": "mine"}, "corpora": {"parallel": [corpus]}}
+    values |= {"systems": {"server": server}, "probing": {"languages": ["zh"]}}
+    counts = job_counts(Dag(parse_config(values, "mine.yaml")))
+    assert not {"probing", "corpora"} & set(counts)

@@ -21,6 +21,9 @@ GROWN = {
 TUNED = {"kind": "tuned", "base": "grown", "mixture": "default"}
 WRITTEN = {"translation": 0.9, "interactive": 0.0, "constrained": 0.0, "general": 0.0}
 
+SWITCHED = {**WRITTEN, "entity-switch": 0.1}
+CHINESE = [{"source": "belle", "reader": "alpaca", "path": "zh.json", "language": "zh"}]
+
 
 def load(folder: Path, **sections: Any) -> Any:
     path = folder / "mine.yaml"
@@ -84,6 +87,14 @@ def mixture(**keys: Any) -> dict[str, Any]:
             "corpora.conversations",
             "shows questions",
         ),
+        (
+            {
+                "synthesis": {"mixtures": {"default": {"shares": SWITCHED}}},
+                "corpora": {"conversations": CHINESE},
+            },
+            "corpora.conversations",
+            "entity-switch changes English ones",
+        ),
     ],
 )
 def test_what_cannot_work_is_refused_with_its_key(
@@ -100,4 +111,4 @@ def test_a_grown_foundation_is_the_studys_own_and_the_plain_one_shared(tmp_path:
     layout = Layout(load(tmp_path, systems=systems))
     assert layout.checkpoint("grown") == layout.study / "foundation" / "vocabulary" / "grown"
     assert layout.foundation("grown") == layout.checkpoint("foundation")
-    assert layout.untuned("more") == "grown"
+    assert layout.config.untuned("more") == "grown"

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 
 from bayling_study.config import conditions
 from bayling_study.config.base import Name, Section
+from bayling_study.config.combined import suite_directions
 from bayling_study.core.errors import StudyError
 from bayling_study.core.lookup import require
 
@@ -49,7 +50,7 @@ class Examples(Section):
 
 class Answering(Section):
     """How a system is asked, and which part of what it says is its answer. Questions that are
-    scored by likelihood, and judges' own reviews, are asked as ever."""
+    scored by likelihood, judges' own reviews, and teachers' texts, are asked as ever."""
 
     keep: Literal["label"] | None = None
     """``label``: the answer is what stands behind the first label of its language, such as
@@ -77,7 +78,7 @@ class Answering(Section):
     @classmethod
     def _ask_for_the_request(cls, steps: list[str]) -> list[str]:
         for number, step in enumerate(steps):
-            if "{request}" not in ASKS.get(step, step):
+            if "{request}" not in ASKS.get(step, step).replace("{{", ""):
                 raise ValueError(f"{step!r} is none of {', '.join(ASKS)}, and has no {{request}}")
             known = ("request", "language", *(("first", "answer") if number else ()))
             check_marks(ASKS.get(step, step), known)
@@ -100,7 +101,7 @@ def example_directions(languages: Iterable[str], direction: str) -> list[str]:
 
 def check_examples(config: Any, name: str, available: set[str], key: str) -> None:
     """Checks that a system's examples have languages of the parallel corpora (``available``), and
-    one for each direction that a suite names (``StudyError``)."""
+    one for each direction that a suite asks (``StudyError``)."""
     if (examples := config.answering_of(name).examples) is None:
         return
     others, key = sorted(available - {PIVOT}), f"{key}.answering.examples.languages"
@@ -108,7 +109,7 @@ def check_examples(config: Any, name: str, available: set[str], key: str) -> Non
         require("language of corpora.parallel beside English", code, others, key)
     conditions.distinct(examples.languages, key)
     for suite, section in config.suites.items():
-        for direction in getattr(section, "directions", ()):
+        for direction in suite_directions(section):
             if not example_directions(examples.languages, direction):
                 free = [code for code in others if code not in direction.split("-")]
                 what = f"no language is left for examples of {direction} (suite {suite})"

@@ -237,6 +237,7 @@ def _check_tuning(config: StudyConfig, name: str, system: TunedSystem, key: str)
         raise StudyError(what, where=f"{key}.{name}.{own_key}") from error
     where = f"{key}.{name}.tuning" if system.tuning else "tuning"
     _check_adapter(tuning, where)
+    where = f"{key}.{name}.tuning" if "curriculum" in system.tuning else f"tuning (of {name})"
     check_curriculum(tuning.curriculum, config.synthesis.mixtures[system.mixture].shares, where)
 
 
@@ -291,9 +292,11 @@ def _check_sources(suite: TranslationSuite, config: StudyConfig, key: str) -> No
     if named := suite.same_segments_as:
         alike = [n for n, each in config.suites.items() if isinstance(each, TranslationSuite)
                  and (each.segments, each.same_segments_as) == (suite.segments, None)]  # fmt: skip
-        require("translation suite of as many segments", named, alike, f"{key}.same_segments_as")
+        kind = f"translation suite that draws {suite.segments} segments"
+        require(kind, named, alike, f"{key}.same_segments_as")
     if (switched := suite.source_text.switched) and switched.language:
-        mixed = [f"{name.split('-')[0]}-{switched.language}" for name in suite.directions]
+        sides = dict.fromkeys("-".join(suite.directions).split("-"))
+        mixed = [f"{code}-{switched.language}" for code in sides]
         conditions.directions(mixed, _languages(config), f"{key}.source_text.switched.language")
 
 

@@ -42,7 +42,7 @@ class MergedSystem(Section):
 
     @model_validator(mode="after")
     def _fits(self) -> "MergedSystem":
-        if self.weights and len(self.weights) != len(self.of):
+        if self.weights is not None and len(self.weights) != len(self.of):
             raise ValueError(f"write as many weights as members: {len(self.of)}")
         if self.method == "linear" and self.density:
             raise ValueError("linear trims nothing; leave out density, or write method: ties")
@@ -94,21 +94,26 @@ def check_combined(config: Any, name: str, key: str, asked: Iterable[str]) -> No
         seen = set()
         for one in system.of:
             own, dtype = config.systems[one], config.tuning_of(one).output_dtype
-            seen.add(f"{config.untuned(one)}, {own.template}, {own.answering}, {dtype}")
+            seen.add(f"{config.untuned(one)}, {own.template}, {config.answering_of(one)}, {dtype}")
         if len(seen) > 1:
             what = "members differ in first base, template, answering or output_dtype: "
             fix = "members that have all of them in common"
             raise StudyError(f"{what}{sorted(seen)}", where=f"{key}.of", fix=fix)
     if isinstance(system, RoutedSystem):
+        for pattern in system.directions:
+            for code in {*pattern.split("-")} - {"*"}:
+                conditions.language(code, f"{key}.directions: {pattern}")
         for member in system.members:
-            require("system that answers", member, asked, f"{key}.directions")
+            part = "directions" if member in system.directions.values() else "default"
+            require("system that answers", member, asked, f"{key}.{part}")
         for suite, section in config.suites.items():
             if section.kind not in MULTIPLE_CHOICE_KINDS:
-                for direction in _directions(section) or [""]:
+                for direction in suite_directions(section) or [""]:
                     system.member(direction, f"{key}.directions, asked by suites.{suite}")
 
 
-def _directions(suite: Suite) -> list[str]:
+def suite_directions(suite: Suite) -> list[str]:
+    """Returns the directions that a suite asks; none of one that has no directions."""
     if not isinstance(suite, FloresSuite):
         return list(getattr(suite, "directions", ()))
     codes = [*suite.pivots, *(suite.languages or (one.code for one in flores_languages()))]

@@ -116,6 +116,9 @@ def parse_config(values: Mapping[str, Any], where: object = "config") -> StudyCo
             moved = section.model_copy(update={key: str(ROOT / path)})
             config = config.model_copy(update={name: moved})
     check_study(config, where)
+    for name, own in ((n, getattr(each, "tuning", {})) for n, each in config.systems.items()):
+        read = config.tuning_of(name).model_dump()
+        _refuse_switches(own, read, where, f"systems.{name}.tuning")
     return config
 
 

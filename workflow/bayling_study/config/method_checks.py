@@ -20,6 +20,11 @@ def check_methods(config: StudyConfig, languages: set[str], where: object) -> No
             if not config.corpora.conversations:
                 what, fix = "self-instruct shows questions, and there are none", "a source of some"
                 raise StudyError(what, where=f"{where}: corpora.conversations", fix=fix)
+        own = mixture.general_sources
+        read = [c for c in config.corpora.conversations if not own or c.source in own]
+        if mixture.shares.get("entity-switch") and "en" not in {c.language for c in read}:
+            what, fix = "entity-switch changes English ones, and there are none", "a source of some"
+            raise StudyError(what, where=f"{where}: corpora.conversations", fix=fix)
     for name, system in config.systems.items():
         key = f"{where}: systems.{name}"
         for code in getattr(getattr(system, "vocabulary", None), "languages", ()):

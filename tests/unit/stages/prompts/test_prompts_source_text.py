@@ -129,14 +129,27 @@ def test_sources_are_romanised_and_references_are_not(corpora: Path) -> None:
     ("suite", "message"),
     [
         ({"same_segments_as": "nowhere"}, r"same_segments_as(.|\n)*translation"),
-        ({"same_segments_as": "translation", "segments": 7}, "of as many segments"),
-        ({"same_segments_as": "interactive"}, "of as many segments"),
+        (
+            {"same_segments_as": "translation", "segments": 7},
+            r"suite that draws \d+ segments is called",
+        ),
+        ({"same_segments_as": "interactive"}, r"suite that draws \d+ segments is called"),
         (switched(rate=0.2, language="de"), "de-de has the same language twice"),
+        (switched(rate=0.2, language="en"), "en-en has the same language twice"),
         (switched(rate=0.2, language="ja"), r"switched\.language(.|\n)*no parallel corpus has"),
         (switched(rate=1.2), "rate"),
         (switched(language="fr"), "rate"),
     ],
-    ids=["unknown", "another size", "another kind", "its own language", "no text", "share", "none"],
+    ids=[
+        "unknown",
+        "another size",
+        "another kind",
+        "its own language",
+        "the target's",
+        "no text",
+        "share",
+        "none",
+    ],
 )
 def test_what_cannot_be_asked_is_refused_before_any_work(
     tmp_path: Path, suite: dict[str, Any], message: str

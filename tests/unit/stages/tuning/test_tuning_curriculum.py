@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -257,3 +258,20 @@ def test_with_a_batch_in_tokens_a_phase_ends_after_its_share_of_tokens(
     assert steps[:2] == [{"code-switch": 40}] * 2
     assert steps[2] == {"code-switch": 20, "translation": 60}
     assert steps[3:] == [{"translation": 120}] * 7
+
+
+@pytest.mark.parametrize("long", [2, 25, 250])
+def test_the_shares_to_write_for_a_batch_in_tokens_are_taken(long: int) -> None:
+    """Other shares are other numbers of conversations in a phase's tokens."""
+    labels = recipes(50, code_switch=23, translation=27)
+    lengths = [long if label == "code-switch" else 10 for label in labels]
+    phases = [
+        Phase(until=0.5, recipes={"code-switch": 0.25, "translation": 0.75}),
+        Phase(until=1, recipes={"code-switch": 1}),
+    ]
+    with pytest.raises(StudyError, match="the mixture has") as caught:
+        Curriculum(phases, labels, 500, 5, False, lengths)
+    written = yaml.safe_load((caught.value.fix or "").splitlines()[0])["curriculum"]
+    moved = Curriculum([Phase(**phase) for phase in written], labels, 500, 5, False, lengths)
+    uses = moved.facts()["uses_of_each"]
+    assert all(abs(use - 10) < 0.2 for use in uses.values())

@@ -50,7 +50,7 @@ def disk_needs(
     for name, shape in shapes.items():
         if shape is not None and not layout.checkpoint(name).is_dir():
             needs += _system_needs(layout, name, shape)
-    return needs
+    return list(dict.fromkeys(needs))  # systems share foundations and mixtures
 
 
 def _system_needs(layout: Layout, name: str, shape: Shape) -> list[Need]:
@@ -59,10 +59,11 @@ def _system_needs(layout: Layout, name: str, shape: Shape) -> list[Need]:
     if isinstance(system, FoundationSystem):
         # A checkpoint in the hub's format is linked, one in GGUF rewritten in 16 bits.
         linked = layout.row(system.source).kind == "hub"
-        size = 0 if linked else HALF * shape.parameters()
+        there = linked or layout.foundation(name).is_dir()
+        size = 0 if there else HALF * shape.parameters()
         copy = [Need(f"vocabulary {name}", folder, HALF * shape.parameters())]
         more = copy if system.vocabulary else []
-        return [Need(f"foundation {name}", layout.resources, size), *more]
+        return [Need(f"foundation {system.source}", layout.resources, size), *more]
     if isinstance(system, TunedSystem):
         tuning = config.tuning_of(name)
         count = tuning.keep_checkpoints + 1

@@ -23,7 +23,7 @@ def job_names(dag: Dag) -> dict[str, list[str]]:
     names = {
         "download": layout.used_sources(),
         "foundation": list(dict.fromkeys(system.source for system in foundations)),
-        "corpora": [""] * bool(mixtures or drawn or embedded or more or shown or config.probing),
+        "corpora": [""] * bool(mixtures or drawn or embedded or more or shown or layout.probed()),
         "foundation_vocabulary": more,
         "synthesis": mixtures,
         "prompts": list(config.suites),

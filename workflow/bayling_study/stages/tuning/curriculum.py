@@ -67,12 +67,14 @@ class Curriculum:
             raise StudyError(f"the mixture has no {self.names[empty[0]]} conversations", where=KEY)
         sizes = np.ones(self.count) if lengths is None else np.asarray(lengths) / np.mean(lengths)
         means = np.array([sizes[group].mean() if group else 1.0 for group in self.groups])
-        widths = np.diff([0.0, *(phase.until for phase in phases)]) / (shares @ means)
+        spans = np.diff([0.0, *(phase.until for phase in phases)])
+        widths = spans / (shares @ means)
         if repeats:  # longer conversations more often: fewer of them in as many tokens
             self.total = max(1, round(total * widths.sum()))
         widths = widths / widths.sum()
         parts = np.array([len(group) / self.count for group in self.groups])
-        self.shares = shares if repeats else _fitting(phases, self.names, shares, widths, parts)
+        told = phases, self.names, spans, means
+        self.shares = shares if repeats else _fitting(*told, shares, parts)
         self.ends = np.cumsum(widths) * self.total
 
     def order(self, epoch: int) -> list[int]:
@@ -130,14 +132,17 @@ class Curriculum:
 
 
 def _fitting(
-    phases: Sequence[Phase], names: Sequence[str], asked: Array, widths: Array, own: Array
-) -> Array:
+    phases: Sequence[Phase], names: Sequence[str], spans: Array, means: Array,
+    asked: Array, own: Array,
+) -> Array:  # fmt: skip
     """Returns the shares [phases, groups], moved so that their mean is the mixture's ``own``."""
-    mean = widths @ asked
+    mean = _mean(asked, spans, means)
     fitting = _with_mean(asked, mean, own)
     worst = int(np.argmax(np.abs(mean - own)))
     if abs(mean[worst] - own[worst]) <= TOLERANCE:
         return fitting
+    for _ in range(100):  # with lengths, other shares are other conversations in a phase's tokens
+        fitting = _with_mean(fitting, _mean(fitting, spans, means), own)
     rows = (dict(zip(names, row, strict=True)) for row in fitting)
     moved = [phase.written(row) for phase, row in zip(phases, rows, strict=True)]
     raise StudyError(
@@ -146,6 +151,13 @@ def _fitting(
         where=KEY,
         fix=f"curriculum: [{', '.join(moved)}]\nor curriculum_repeats: true",
     )
+
+
+def _mean(shares: Array, spans: Array, means: Array) -> Array:
+    """Returns each group's share of the run, whose phases take ``spans`` of its tokens."""
+    widths = spans / (shares @ means)
+    mean: Array = widths @ shares / widths.sum()
+    return mean
 
 
 def _with_mean(shares: Array, mean: Array, own: Array) -> Array:
