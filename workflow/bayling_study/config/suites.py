@@ -255,7 +255,7 @@ class InstructionsSuite(Section):
     source: Name | None = None
     """Source with Multi-IF's table (arXiv 2410.15553); none means this project's own conversations,
     the same ones in every language, with nine of Multi-IF's kinds of instruction."""
-    file: str = "multiIF_20241018.csv"
+    file: str = Field(default="multiIF_20241018.csv", pattern=r"^[\w-]+([./][\w-]+)*$")
     """The table inside the source."""
     languages: list[InstructedLanguage] = Field(
         default=[*get_args(InstructedLanguage)], min_length=1

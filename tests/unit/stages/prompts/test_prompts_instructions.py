@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from bayling_study.config.suites import InstructionsSuite
 from bayling_study.core.errors import StudyError
@@ -138,3 +139,9 @@ def test_multi_if_is_read_from_its_table(tmp_path: Path) -> None:
 def test_wrong_rows_are_told(tmp_path: Path, made: dict[str, str], message: str) -> None:
     with pytest.raises(StudyError, match=message):
         build("if", released(), context(tmp_path, made))
+
+
+@pytest.mark.parametrize("file", ["../x.csv", "a/../../x.csv", "/x.csv", ""])
+def test_the_table_is_inside_the_source(file: str) -> None:
+    with pytest.raises(ValidationError, match="file"):
+        released(file=file)
