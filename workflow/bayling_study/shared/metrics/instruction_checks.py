@@ -19,8 +19,6 @@ from typing import Any
 
 import regex
 from langdetect import DetectorFactory, LangDetectException, detect
-from nltk.tokenize import NLTKWordTokenizer
-from nltk.tokenize.punkt import PunktSentenceTokenizer
 
 OPTIONS = ("My answer is yes.", "My answer is no.", "My answer is maybe.")
 """The three answers of ``constrained_response`` (IFEval)."""
@@ -69,7 +67,9 @@ def _found(keyword: str, text: str, around: str = "{}") -> int:
 
 
 @cache
-def _punkt() -> PunktSentenceTokenizer:
+def _punkt() -> Any:
+    from nltk.tokenize.punkt import PunktSentenceTokenizer  # late: it takes a second
+
     return PunktSentenceTokenizer()
 
 
@@ -89,6 +89,8 @@ def _words(text: str) -> int:
 
 
 def _capitals(text: str) -> int:
+    from nltk.tokenize import NLTKWordTokenizer
+
     tokens = NLTKWordTokenizer().tokenize
     return sum(word.isupper() for line in _punkt().tokenize(text) for word in tokens(line))
 
