@@ -34,3 +34,8 @@ class Section(
             advice = ADVICE if info.field_name == "uri" else NETRC
             raise ValueError(f"it carries a password or token; {advice}")
         return value
+
+
+def leaves_source(path: str) -> bool:
+    """Tells whether a path or pattern of a source's files leads out of the source."""
+    return path.startswith("/") or ".." in path.split("/")

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from bayling_study.config import conditions, names
 from bayling_study.config.answering import check_examples
+from bayling_study.config.base import leaves_source
 from bayling_study.config.combined import check_combined
 from bayling_study.config.comparison import check_comparison, made_of
 from bayling_study.config.corpora import CorporaSection
@@ -265,7 +266,7 @@ def _check_suite(suite: Suite, config: StudyConfig, key: str) -> None:
     if isinstance(suite, TranslationSuite):
         _check_sources(suite, config, key)
     if isinstance(suite, FileSuite):
-        if suite.files.startswith("/") or ".." in suite.files.split("/"):
+        if leaves_source(suite.files):
             what = f"{suite.files!r} leaves the source"
             raise StudyError(what, where=f"{key}.files", fix="a path inside it")
         for direction in suite.directions:

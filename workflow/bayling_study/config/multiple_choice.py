@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from bayling_study.config.base import Name, Section
+from bayling_study.config.base import Name, Section, leaves_source
 
 TaskPattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9*][A-Za-z0-9_.*-]{0,95}$")]
 """A task's name as lm-evaluation-harness writes it (``belebele_zho_Hans``), or several
@@ -111,7 +111,7 @@ class NliSuite(Section):
         if taken := {"all", "average"} & {*self.categories}:
             raise ValueError(f"categories: {min(taken)} is the name of an average; another name")
         for file in self.categories.values():
-            if not file or file.startswith("/") or ".." in file.split("/"):
+            if not file or leaves_source(file):
                 raise ValueError(f"categories: {file!r} is no file inside the source")
         return self
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from bayling_study.config.base import Section
+from bayling_study.config.base import Section, leaves_source
 
 Kind = Literal[
     "pip-wheel", "pip-sdist", "url", "git", "hub", "sacrebleu", "apt", "npm", "babel", "local"
@@ -62,7 +62,7 @@ class Source(Section):
     @classmethod
     def _relative(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
         for pattern in patterns:
-            if pattern.startswith("/") or ".." in pattern.split("/"):
+            if leaves_source(pattern):
                 raise ValueError(f"pattern {pattern!r} must stay inside the archive")
         return patterns
 

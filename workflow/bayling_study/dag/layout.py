@@ -77,8 +77,8 @@ class Layout:
         found = self.config.systems[system]
         if isinstance(found, FoundationSystem) and found.vocabulary is None:
             return self.foundation(system)
-        made = {"int8": "export", "delta": "deltas/applied", "merged": "deltas/merged"}
-        made["foundation"] = "foundation/vocabulary"
+        made = {"foundation": "foundation/vocabulary", "int8": "export"}
+        made |= {"delta": "deltas/applied", "merged": "deltas/merged"}
         return self.study / made.get(found.kind, "tuning") / system
 
     def base(self, system: str) -> str:

@@ -14,7 +14,7 @@ import operator
 import re
 from collections import Counter
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import regex
@@ -47,6 +47,7 @@ def variants(answer: str) -> list[str]:
     return [form for text in texts for form in (text, text.replace("*", "")) if form.strip()]
 
 
+@lru_cache(1 << 12)  # asked for each form and instruction of an answer
 def _language(text: str) -> str | None:
     try:
         return str(detect(text))
