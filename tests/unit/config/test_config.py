@@ -162,6 +162,8 @@ TALK = EMBEDDED["corpora"]["conversations"][0]
         ("parallel", [CORPUS, {**CORPUS, "languages": {"de": "de_DE"}}], ["de' occurs twice"]),
         ("parallel", [{**CORPUS, "languages": {"deu": "de"}}], ["parallel.0.languages", "'deu'"]),
         ("parallel", [{**CORPUS, "pivot": "xx"}], ["parallel.0", "'xx'", "ISO 639"]),
+        ("parallel", [CORPUS | {"transliterated": ["de"]}], ["0.transliterated", "'de'", "zh"]),
+        ("parallel", [CORPUS | {"transliterated": ["xx"]}], ["0.transliterated", "'xx'", "zh"]),
         ("conversations", [TALK, TALK], ["corpora.conversations", "occurs twice"]),
         ("conversations", [{**TALK, "language": "xx"}], ["conversations.0.language", "'xx'"]),
     ],

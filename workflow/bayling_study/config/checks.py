@@ -93,6 +93,9 @@ def _check_corpora(corpora: CorporaSection, key: str) -> None:
     for number, corpus in enumerate(corpora.parallel):
         for code in (corpus.pivot, *corpus.languages):
             conditions.language(code, f"{key}.parallel.{number}.languages")
+        for code in corpus.transliterated:
+            place = f"{key}.parallel.{number}.transliterated"
+            require("language of it in other letters", code, corpus.in_other_letters, place)
     for number, upstream in enumerate(corpora.conversations):
         conditions.language(upstream.language, f"{key}.conversations.{number}.language")
     texts = [f"{c.source} {c.path} {code}" for c in corpora.parallel for code in c.languages]

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from bayling_study.config.base import Name, Section, Share
+from bayling_study.core import languages
 
 Filter = Literal["placeholder", "markup", "url", "control", "lines", "identical"]
 
@@ -46,6 +47,9 @@ class ParallelCorpus(Section):
     """Pairs with a lower score are left out unread (LASER margin: 1.06 in CCMatrix)."""
     max_rows: int | None = Field(default=None, gt=0)
     """Pairs read of each language at most, from the start of its file."""
+    transliterated: list[str] = []
+    """Those of ``languages`` that are written in Latin letters (uroman) once they have passed the
+    filters, in training and in tests, as TransMI does (arXiv 2405.09913)."""
     role: Literal["both", "train", "test"] = "both"
     """``both`` divides the documents by ``split``; else all of them go to one side."""
 
@@ -58,6 +62,11 @@ class ParallelCorpus(Section):
     def targets(self) -> dict[str, str]:
         """Returns the languages other than the pivot, with the source's codes."""
         return {code: name for code, name in self.languages.items() if code != self.pivot}
+
+    @property
+    def in_other_letters(self) -> list[str]:
+        """Returns the languages that are not written in Latin letters."""
+        return [code for code in self.languages if languages.script(code) != "Latn"]
 
     def file(self, template: str, upstream: str, side: str = "") -> str:
         """Returns the path of one language's file from a template such as ``path``."""

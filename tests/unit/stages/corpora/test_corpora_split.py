@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bayling_study.config.corpora import CorporaSection, ParallelCorpus, Split
+from bayling_study.config.corpora import Cleaning, CorporaSection, ParallelCorpus, Split
 from bayling_study.core import parquet
 from bayling_study.core.text.forms import compared
 from bayling_study.shared.corpus_tables import ParallelSegment
@@ -141,3 +141,33 @@ def test_a_translation_counts_as_seen_in_its_own_language_only() -> None:
     leaks = Leaks([test], max_seen_share=0.5)
     leaks.see(segment("Another text", "Warte kurz")._replace(lang_b="lb"))
     assert leaks.reason(test) == ""
+
+
+def test_transliterated_languages_are_in_latin_letters_on_both_sides_of_the_split() -> None:
+    english = ["open the door of the room", "close the window of the house now", "wait for it here"]
+    russian = [
+        "откройте дверь комнаты сейчас",
+        "закройте окно дома прямо сейчас",
+        "подождите здесь",
+    ]
+    raw = [
+        ParallelSegment(f"{n}", "src", "en", "ru", english[n % 3], russian[n % 3], f"src/{n}")
+        for n in range(3)
+    ]
+    plain = ParallelCorpus(source="src", reader="moses", languages=["ru"])  # type: ignore[arg-type]
+    section = CorporaSection(split=Split(test_share=0.5), cleaning=Cleaning(min_words=3))
+    texts: dict[bool, dict[str, str]] = {}
+    for latin in (False, True):
+        corpus = plain.model_copy(update={"transliterated": ["ru"] if latin else []})
+        hearing, tally = Hearing(1.0), CorpusTally()
+        with tempfile.TemporaryDirectory() as folder:
+            parallel.write(
+                iter([(corpus, r) for r in raw]), section, 3, Path(folder), tally, hearing
+            )
+            rows = list(parquet.rows(Path(folder) / "parallel.parquet"))
+        assert {row["split"] for row in rows} == {"train", "test"}
+        texts[latin] = {row["id"]: row["text_b"] for row in rows}
+        assert [row["text_a"] for row in rows] == [english[int(row["id"])] for row in rows]
+    assert texts[False] == dict(zip("012", russian, strict=True))
+    assert texts[True]["2"] == "podozhdite zdes"
+    assert all(text.isascii() for text in texts[True].values())

@@ -15,6 +15,7 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.progress import Progress
 from bayling_study.core.text.forms import compared, tidy
 from bayling_study.shared.corpus_tables import PARALLEL_FILE, PARALLEL_SCHEMA, ParallelSegment
+from bayling_study.shared.romanisation import romanised
 from bayling_study.stages.corpora.cleaning import Cleaner
 from bayling_study.stages.corpora.hearing import Hearing
 from bayling_study.stages.corpora.readers import PARALLEL
@@ -55,11 +56,12 @@ def write(
     counts: dict[str, dict[str, int]] = {}
 
     def training() -> Iterator[tuple[TableRow, tuple[str, ...]]]:
-        for segment in clean_and_split(raw, section, seed, tally):
+        for corpus, segment in clean_and_split(raw, section, seed, tally):
             documents[segment.split] += segment.document != last[segment.split]
             last[segment.split] = segment.document
             hearing.hear(_group(segment), segment.lang_a, segment.text_a)
             hearing.hear(_group(segment), segment.lang_b, segment.text_b)
+            segment = _in_latin_letters(segment, corpus.transliterated)
             if segment.split == "test":
                 test.append(segment)
             else:
@@ -123,7 +125,7 @@ def _parts(corpus: ParallelCorpus) -> Iterator[ParallelCorpus]:
 
 def clean_and_split(
     raw: Iterator[Raw], section: CorporaSection, seed: int, tally: CorpusTally
-) -> Iterator[ParallelSegment]:
+) -> Iterator[Raw]:
     """Yields the segments that pass, with their split; test rows are distinct. In the test split a
     text counts as repeated if either side has been there before in the same pair of languages: the
     same question is not asked twice. Repeated training rows are left to ``distinct``, which needs
@@ -144,7 +146,7 @@ def clean_and_split(
         if reason:
             _reject(segment, reason, tally)
         else:
-            yield segment
+            yield corpus, segment
 
 
 def _is_repeated(segment: ParallelSegment, seen: set[int]) -> bool:
@@ -154,6 +156,14 @@ def _is_repeated(segment: ParallelSegment, seen: set[int]) -> bool:
     repeated = not keys.isdisjoint(seen)
     seen |= keys
     return repeated
+
+
+def _in_latin_letters(segment: ParallelSegment, codes: list[str]) -> ParallelSegment:
+    """Returns a segment whose sides in these languages are transliterated."""
+    for code, field in ((segment.lang_a, "text_a"), (segment.lang_b, "text_b")):
+        if code in codes:
+            segment = segment._replace(**{field: romanised(getattr(segment, field), code)})
+    return segment
 
 
 def _compared(segment: ParallelSegment) -> tuple[str, ...]:
