@@ -73,6 +73,16 @@ def test_a_folder_in_place_of_a_file_is_told(tmp_path: Path) -> None:
         list(read_table(tmp_path / "link", ("id",)))
 
 
+def test_only_a_line_feed_ends_a_row_of_a_table(tmp_path: Path) -> None:
+    path = tmp_path / "x.tsv"
+    path.write_bytes("id\ttext\r\na\tone\u2028two\x85\x1cthree\r\n\r\nb\tfour".encode())
+    cells = [row["text"] for _, row in read_table(path, ("id", "text"))]
+    assert cells == ["one\u2028two\x85\x1cthree", "four"]
+    path.write_bytes(b"")
+    with pytest.raises(StudyError, match="the first line must name the columns"):
+        list(read_table(path, ("id", "text")))
+
+
 def test_a_csv_that_is_none_is_told(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     for content in (b"a,b\n\xff,1\n", b"a,b\n" + b"x" * 200_000 + b",1\n"):

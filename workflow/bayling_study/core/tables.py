@@ -11,7 +11,7 @@ def read_table(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[s
     line names the columns; empty lines and lines that begin with ``#`` are no rows. A line that is
     not as it should be is refused by number (``StudyError``)."""
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        lines = Path(path).read_text(encoding="utf-8").split("\n")  # a cell may hold U+2028
     except FileNotFoundError as error:
         raise StudyError("the table does not exist", where=path) from error
     except UnicodeDecodeError as error:
@@ -19,7 +19,7 @@ def read_table(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[s
     except OSError as error:  # a folder, or no permission
         raise StudyError(f"the table cannot be read: {error.strerror}", where=path) from error
     expected = "\t".join(columns)
-    if not lines or lines[0] != expected:
+    if lines[0] != expected:
         what = "the first line must name the columns"
         raise StudyError(what, where=f"{path}:1", fix=f"write: {expected}")
     for number, line in enumerate(lines[1:], start=2):
