@@ -35,7 +35,7 @@ def comparison(root: Path, seeds: int) -> Path:
     values["systems"] |= {"translation": plain, "restored-1": stage, "restored": last}
     asked = {
         "steps": ["translate", "proofread"],
-        "examples": {"languages": ["cs", "ru"], "count": 1},
+        "examples": {"languages": ["cs", "ru"], "count": 1, "synthetic": True},
     }
     values["systems"]["agents"] = values["systems"]["foundation"] | {"answering": asked}
     # Beside the methods, of the same trainings.

@@ -46,6 +46,9 @@ class Examples(Section):
     English into one, and elsewhere from one to another."""
     count: int = Field(default=4, ge=0)
     """Examples before each prompt that states two languages; 0 shows none."""
+    synthetic: bool = False
+    """Out of English, examples are in the item's own language: training texts, and the system's own
+    translations of them into English, which it makes first. Nobody's translation is needed."""
 
 
 class Answering(Section):

@@ -11,7 +11,7 @@ import pytest
 from bayling_study.config import StudyConfig
 from bayling_study.config.answering import Answering, Examples
 from bayling_study.core.errors import StudyError
-from bayling_study.core.records import Prompt
+from bayling_study.core.records import Hypothesis, Prompt
 from bayling_study.shared.corpus_tables import PARALLEL_SCHEMA
 from bayling_study.stages.generation.answering import Answerer
 from bayling_study.stages.generation.examples import ExamplePools
@@ -53,11 +53,13 @@ def prompts() -> list[Prompt]:
     return [*found, Prompt("q/0", "text", "q", {"target": "de"}, ["Why?"], [])]
 
 
-def pools(table: Path, count: int = 4, seed: int = 1, **values: object) -> ExamplePools:
+def pools(
+    table: Path, count: int = 4, seed: int = 1, synthetic: bool = False, **values: object
+) -> ExamplePools:
     study = {"study": {"name": "test", "seed": seed}}
     suites = {"text": {"kind": "translation", "directions": [*DIRECTIONS], **values}}
     config = StudyConfig.model_validate({**study, "suites": suites})
-    settings = Examples(languages=["fr", "de", "es"], count=count)
+    settings = Examples(languages=["fr", "de", "es"], count=count, synthetic=synthetic)
     return ExamplePools.load(config, settings, prompts(), table)
 
 
@@ -111,3 +113,47 @@ def test_examples_stand_before_the_first_of_several_calls(table: Path) -> None:
     assert len(answerer.conversation(item, {}, 0)) == 9
     (asked,) = answerer.conversation(item, said, 1)
     assert asked["content"].startswith("ask 0\n\nDraft: draft\n\nRemarks: draft\n\n")
+
+
+def test_synthetic_examples_are_training_texts_with_the_systems_own_english(table: Path) -> None:
+    shown = pools(table, synthetic=True)
+    own = shown.to_translate()
+    assert {prompt.item for prompt in own} == {
+        "zh-en"
+    }  # of en-zh, the one direction out of English
+    assert len(own) == 6  # all that no test has, of 4 × 4 that are wanted
+    for prompt in own:
+        assert prompt.meta["source_text"].startswith("train zh ")
+        assert prompt.meta["source_text"] in prompt.turns[0] and not prompt.references
+        examples = shown.messages(prompt)  # into English, from other languages
+        assert len(examples) == 8
+        assert all(" zh " not in one["content"] for one in examples)
+        assert all(one["content"].startswith("train en ") for one in examples[1::2])
+    said = [Hypothesis(p.id, [f"own {n}"], [1], ["stop"]) for n, p in enumerate(own)]
+    said[0] = Hypothesis(own[0].id, [""], [1], ["stop"])
+    said[1] = Hypothesis(own[1].id, ["own 1"], [128], ["length"])
+    made = shown.turned_round(own, said)
+    assert made.details["synthetic"] == {"en-zh": 4}  # neither the empty nor the cut one
+    item = next(prompt for prompt in prompts() if prompt.item == "en-zh")
+    asked, answers = made.messages(item)[::2], made.messages(item)[1::2]
+    texts = {prompt.meta["source_text"]: f"own {n}" for n, prompt in enumerate(own)}
+    assert len(answers) == 4
+    for user, answer in zip(asked, answers, strict=True):
+        assert "Chinese" in user["content"] and texts[answer["content"]] in user["content"]
+    few = shown.turned_round(own[:1], said[2:3])
+    assert len(few.messages(item)) == 2  # fewer than asked for; the record has their number
+
+
+def test_only_examples_out_of_english_are_synthetic(table: Path) -> None:
+    plain, shown = pools(table), pools(table, synthetic=True)
+    assert plain.to_translate() == []
+    for prompt in prompts():
+        if prompt.item in ("zh-en", "fr-en", "de-zh"):
+            assert shown.messages(prompt) == plain.messages(prompt)
+
+
+def test_a_language_with_too_little_text_for_synthetic_examples_is_one_clear_error(
+    table: Path,
+) -> None:
+    with pytest.raises(StudyError, match="6 training segments"):
+        pools(table, count=7, synthetic=True)

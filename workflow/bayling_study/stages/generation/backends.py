@@ -3,7 +3,7 @@
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -12,13 +12,13 @@ from bayling_study.config.combined import RoutedSystem
 from bayling_study.config.suites import Suite
 from bayling_study.config.systems import EndpointSystem, PublishedSystem
 from bayling_study.core.errors import StudyError
-from bayling_study.core.files import read_json, sha256_path
+from bayling_study.core.files import read_json, sha256_json, sha256_path
 from bayling_study.core.records import check_owner, read_hypotheses
 from bayling_study.shared.corpus_tables import PARALLEL_FILE
 from bayling_study.shared.sources.fetched import files_root
 from bayling_study.shared.tracking.record import RunRecord
 from bayling_study.stages.generation.answering import Answerer, decoding_of
-from bayling_study.stages.generation.examples import ExamplePools
+from bayling_study.stages.generation.examples import OWN, OWN_NAME, ExamplePools
 from bayling_study.stages.generation.meter import Meter
 from bayling_study.stages.generation.outputs import PromptSet, SuiteAnswers, System
 from bayling_study.stages.generation.published import convert
@@ -40,6 +40,16 @@ class GenerationJob:
     def suites(self, one: Callable[[Suite, PromptSet], SuiteAnswers]) -> dict[str, SuiteAnswers]:
         """Returns the answers to each suite, which ``one`` gives."""
         return {name: one(self.config.suites[name], found) for name, found in self.prompts.items()}
+
+    def asked(self, asker: Any) -> dict[str, SuiteAnswers]:
+        """Returns the answers to each suite of who is asked with an ``answerer``, a runner or an
+        endpoint. Synthetic examples are made first."""
+        examples = asker.answerer.examples
+        if examples and (own := examples.to_translate()):
+            prompts = PromptSet(OWN_NAME, own, sha256_json([prompt.turns for prompt in own]))
+            made = examples.turned_round(own, asker.answer(OWN, prompts).hypotheses)
+            asker.answerer = replace(asker.answerer, examples=made)
+        return self.suites(asker.answer)
 
     def answerer(self) -> Answerer:
         """Returns how the system is asked, with its examples (``StudyError`` if they lack text)."""
@@ -112,7 +122,7 @@ def _ask(job: GenerationJob, section: EndpointSystem) -> Answered:
     cache = job.options.work / "answers.jsonl"
     with Endpoint(section, cache, f"systems.{job.name}") as endpoint:
         asker = MeteredEndpoint(endpoint, job.config.study.seed, job.answerer())
-        suites = job.suites(asker.answer)
+        suites = job.asked(asker)
         spent = endpoint.spent
     job.run.metrics({f"endpoint.{name}": float(value) for name, value in spent.items()})
     return system, suites, asker.meter
@@ -151,4 +161,4 @@ def _run(job: GenerationJob) -> Answered:
     job.run.input("checkpoint", options.checkpoint, details["checkpoint_sha256"])
     answerer, seed = job.answerer(), config.study.seed
     runner = Runner(engine, template, system.sha256, seed, options.work, answerer)
-    return system, job.suites(runner.answer), runner.meter
+    return system, job.asked(runner), runner.meter
