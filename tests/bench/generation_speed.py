@@ -30,7 +30,8 @@ from bayling_study.core.records import read_prompts
 from bayling_study.shared import templates
 from bayling_study.shared.models import Loaded, load
 from bayling_study.stages.generation.batching import PromptTokens, fit_context, plan
-from bayling_study.stages.generation.decoding import decode, left_padded
+from bayling_study.stages.generation.decoding import decode
+from bayling_study.stages.generation.token_loop import left_padded
 
 Answers = dict[str, list[int]]
 

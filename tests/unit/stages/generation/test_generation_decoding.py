@@ -15,7 +15,8 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.seeds import generator
 from bayling_study.shared.models import load
 from bayling_study.stages.generation.batching import PromptTokens, plan
-from bayling_study.stages.generation.decoding import AnswerTokens, decode, shared_start
+from bayling_study.stages.generation.decoding import AnswerTokens, decode, ended
+from bayling_study.stages.generation.token_loop import shared_start
 from helpers.tiny_model import save_checkpoint
 
 STOPS = [2, 7]
@@ -77,7 +78,30 @@ def test_greedy_equals_transformers(model: Any, asked: list[PromptTokens]) -> No
         assert found[request.id] == expected
 
 
-@pytest.mark.parametrize("how", [GREEDY, SAMPLE], ids=["greedy", "sample"])
+@pytest.mark.parametrize("beams", [2, 3, 5])
+@pytest.mark.parametrize("stops", [[2, 7], [7], [*range(0, 320, 9)]], ids=["two", "one", "many"])
+def test_beam_search_equals_transformers(
+    model: Any, asked: list[PromptTokens], beams: int, stops: list[int]
+) -> None:
+    """With few stops answers go to the limit, with many they end early; searches end at
+    different lengths."""
+    found: dict[str, AnswerTokens] = {}
+    for batch in plan(asked, 10**6, 8, beams):
+        decoded = decode(model, batch, Decoding(beams=beams), stops, [])
+        found.update(zip((request.id for request in batch), decoded, strict=True))
+    config = GenerationConfig(
+        num_beams=beams, do_sample=False, length_penalty=1.0, early_stopping=False,
+        max_new_tokens=LIMIT, eos_token_id=stops, pad_token_id=stops[0],
+    )  # fmt: skip
+    for request in asked:
+        ids = torch.tensor([request.ids])
+        output = model.generate(ids, generation_config=config)[0, len(request.ids) :].tolist()
+        assert found[request.id] == ended(output, set(stops))
+    lengths = {answer.tokens for answer in found.values()}
+    assert len(lengths) > 3 if len(stops) > 2 else max(lengths) == LIMIT
+
+
+@pytest.mark.parametrize("how", [GREEDY, SAMPLE, BEAM], ids=["greedy", "sample", "beam"])
 @pytest.mark.parametrize("start", [3, 8, 60])
 def test_a_start_that_all_share_changes_nothing(
     model: Any, asked: list[PromptTokens], how: Decoding, start: int

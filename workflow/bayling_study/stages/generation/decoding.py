@@ -1,8 +1,4 @@
-"""Decoding of one batch: greedy, sampling, or transformers' beam search.
-
-Greedy decoding and sampling have their own loop. A row that has ended leaves the batch there: on a
-CPU a step costs nearly as much as it has rows, and translations differ in length. And what all
-prompts of a batch begin with (a template's system text, an instruction) is computed once.
+"""Decoding of one batch: greedy, sampling, or beam search.
 
 Sampling draws one uniform number a token from a generator that belongs to the prompt, and takes
 the token in whose interval of the cumulative distribution it falls; so nothing else in the batch
@@ -10,21 +6,18 @@ decides an answer. There is no top-k or nucleus cut.
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from random import Random
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
-from transformers import DynamicCache, GenerationConfig
 
 from bayling_study.config.suites import Decoding
 from bayling_study.core.errors import StudyError
 from bayling_study.stages.generation.batching import PromptTokens
+from bayling_study.stages.generation.beams import BeamSearch
+from bayling_study.stages.generation.token_loop import TokenLoop
 
-LEAST_SHARED = 8
-"""Tokens that all prompts of a batch must begin with to be computed apart."""
 DROP_SHARE = 8
 """Ended rows leave the batch once they are one in this many; a smaller number copies the
 cache more often, a larger one computes more rows for nothing."""
@@ -52,7 +45,7 @@ def decode(
         raise StudyError("beam search and sampling exclude each other", fix="beams: 1")
     with torch.inference_mode():
         if how.beams > 1:
-            rows = _beam_search(model, batch, how.beams, stops)
+            rows = BeamSearch(model, batch, stops).run(how.beams)
         elif how.sample:
             rows = _Loop(model, batch, stops).run(_sampling(how.temperature, seeds))
         else:
@@ -68,26 +61,6 @@ def ended(row: list[int], stops: set[int]) -> AnswerTokens:
     return AnswerTokens(row, len(row), "length")
 
 
-def left_padded(rows: list[list[int]], fill: int, device: Any) -> tuple[Tensor, Tensor]:
-    """Returns ids and attention mask, both ``(rows, longest)``, padding in front."""
-    flat = [torch.tensor(row, dtype=torch.long) for row in rows]
-    padded = partial(pad_sequence, batch_first=True, padding_side="left")
-    ids = padded(flat, padding_value=fill)
-    mask = padded([torch.ones_like(row) for row in flat])
-    return ids.to(device), mask.to(device)
-
-
-def shared_start(rows: list[list[int]]) -> int:
-    """Returns how many tokens all rows begin with, if that is worth a computation of its own. Every
-    row keeps a token of its own, for the answer's first token follows it."""
-    if len(rows) < 2:
-        return 0
-    first, last = min(rows), max(rows)  # all others lie between these two
-    most = min(len(row) for row in rows) - 1
-    shared = next((n for n in range(most) if first[n] != last[n]), most)
-    return shared if shared >= LEAST_SHARED else 0
-
-
 def _sampling(temperature: float, seeds: list[Random]) -> Choice:
     def choose(logits: Tensor, rows: Sequence[int]) -> Tensor:
         cumulative = (logits.double() / temperature).softmax(dim=-1).cumsum(dim=-1)
@@ -100,48 +73,24 @@ def _sampling(temperature: float, seeds: list[Random]) -> Choice:
     return choose
 
 
-class _Loop:
-    """Token by token, with a key-value cache from which ended rows are removed."""
-
-    def __init__(self, model: Any, batch: list[PromptTokens], stops: list[int]) -> None:
-        self.model = model
-        self.limit = batch[0].limit
-        self.stops = set(stops)
-        self.rows = list(range(len(batch)))  # batch numbers of the rows still in the tensors
-        self.answers: list[list[int]] = [[] for _ in batch]
-        shared = shared_start([request.ids for request in batch])
-        self.cache = self._computed(batch[0].ids[:shared])
-        self.ids, mask = left_padded([r.ids[shared:] for r in batch], stops[0], model.device)
-        self.mask = torch.cat([mask.new_ones(len(batch), shared), mask], dim=-1)
-
-    def _computed(self, start: list[int]) -> DynamicCache:
-        """Returns a cache that holds what all rows begin with."""
-        cache = DynamicCache(config=self.model.config)
-        if start:
-            ids = torch.tensor([start], device=self.model.device)
-            self.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
-            cache.batch_repeat_interleave(len(self.rows))
-        return cache
+class _Loop(TokenLoop):
+    """One token a row in each step."""
 
     def run(self, choose: Choice) -> list[list[int]]:
-        positions = (self.mask.cumsum(dim=-1) - 1).clamp_(min=0)[:, -self.ids.shape[1] :]
         for step in range(self.limit):
-            rows = {"input_ids": self.ids, "attention_mask": self.mask, "position_ids": positions}
-            kept = {"past_key_values": self.cache, "use_cache": True, "logits_to_keep": 1}
-            output = self.model(**rows, **kept)
-            chosen = choose(output.logits[:, -1].float(), self.rows)
-            ended = self._append(chosen.tolist())
+            chosen = choose(self.logits(), self.rows)
+            ended = self._written(chosen.tolist())
             if all(ended) or step + 1 == self.limit:
                 break
-            self.ids = chosen.unsqueeze(-1)
-            self.mask = torch.cat([self.mask, self.mask.new_ones(len(self.rows), 1)], dim=-1)
-            positions = positions[:, -1:] + 1
+            self.append(chosen)
             if sum(ended) * DROP_SHARE >= len(ended):
-                positions = self._drop(ended, positions)
+                places = [place for place, over in enumerate(ended) if not over]
+                self.select(torch.tensor(places, device=self.ids.device))
+                self.rows = [self.rows[place] for place in places]
         return self.answers
 
-    def _append(self, tokens: list[int]) -> list[bool]:
-        """Adds a token to every row that has not ended; returns which rows have."""
+    def _written(self, tokens: list[int]) -> list[bool]:
+        """Adds a token to every answer that has not ended; returns which have."""
         ended: list[bool] = []
         for row, token in zip(self.rows, tokens, strict=True):
             answer = self.answers[row]
@@ -149,23 +98,3 @@ class _Loop:
                 answer.append(token)
             ended.append(answer[-1] in self.stops)
         return ended
-
-    def _drop(self, ended: list[bool], positions: Tensor) -> Tensor:
-        kept = torch.tensor([n for n, over in enumerate(ended) if not over], device=self.ids.device)
-        self.cache.batch_select_indices(kept)
-        self.rows = [row for row, over in zip(self.rows, ended, strict=True) if not over]
-        self.ids, self.mask = self.ids[kept], self.mask[kept]
-        return positions[kept]
-
-
-def _beam_search(
-    model: Any, batch: list[PromptTokens], beams: int, stops: list[int]
-) -> list[list[int]]:
-    """Transformers' beam search with its defaults: length penalty 1, no early stopping."""
-    ids, mask = left_padded([request.ids for request in batch], stops[0], model.device)
-    rules = {"num_beams": beams, "do_sample": False, "length_penalty": 1.0, "early_stopping": False}
-    ends = {"max_new_tokens": batch[0].limit, "eos_token_id": stops, "pad_token_id": stops[0]}
-    config = GenerationConfig(**rules, **ends)
-    output = model.generate(input_ids=ids, attention_mask=mask, generation_config=config)
-    answers: list[list[int]] = output[:, ids.shape[1] :].tolist()
-    return answers
