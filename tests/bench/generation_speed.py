@@ -1,9 +1,10 @@
 """Hypotheses a second: this project, transformers in file order, and one prompt at a time.
 
     PYTHONPATH=workflow .venv/study/bin/python tests/bench/generation_speed.py \\
-        --checkpoint DIR --prompts FILE.jsonl [--count 64] [--max-new 64] [--precision bf16]
+        --checkpoint DIR --prompts FILE.jsonl [--count 64] [--max-new 64] [--precision bf16] \\
+        [--beams 5]
 
-All three decode the same prompts greedily with the same model and stop at the
+All three decode the same prompts, greedily or with beams, with the same model and stop at the
 same tokens. ``one by one`` is the loop of the authors' script, ``file order``
 is ``model.generate`` on consecutive batches padded to their longest. In fp32
 the texts of all three must be equal, which is checked; in bf16 the number of
@@ -56,17 +57,19 @@ def requests(
 
 
 def ours(
-    model: Any, asked: list[PromptTokens], stops: list[int], section: GenerationSection
+    model: Any, asked: list[PromptTokens], stops: list[int], section: GenerationSection, beams: int
 ) -> Answers:
     """This project's batches and loop."""
     result: Answers = {}
-    for batch in plan(asked, section.batch_tokens, section.max_batch):
-        answers = decode(model, batch, Decoding(beams=1), stops, [])
+    for batch in plan(asked, section.batch_tokens, section.max_batch, beams):
+        answers = decode(model, batch, Decoding(beams=beams), stops, [])
         result.update((r.id, a.ids) for r, a in zip(batch, answers, strict=True))
     return result
 
 
-def file_order(model: Any, asked: list[PromptTokens], stops: list[int], size: int) -> Answers:
+def file_order(
+    model: Any, asked: list[PromptTokens], stops: list[int], size: int, beams: int
+) -> Answers:
     """Transformers' ``generate`` on consecutive prompts."""
     result: Answers = {}
     for start in range(0, len(asked), size):
@@ -74,6 +77,7 @@ def file_order(model: Any, asked: list[PromptTokens], stops: list[int], size: in
         ids, mask = left_padded([request.ids for request in batch], stops[0], model.device)
         config = GenerationConfig(
             do_sample=False,
+            num_beams=beams,
             max_new_tokens=max(request.limit for request in batch),
             eos_token_id=stops,
             pad_token_id=stops[0],
@@ -101,20 +105,22 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=64)
     parser.add_argument("--max-new", type=int, default=64)
     parser.add_argument("--batch", type=int, default=16, help="rows of a batch in file order")
+    parser.add_argument("--beams", type=int, default=1)
     parser.add_argument("--precision", default="bf16", choices=["bf16", "fp32"])
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    beams = options.beams
     section = GenerationSection(precision=options.precision)
     loaded = load(options.checkpoint, section)
     stops = templates.stop_ids(loaded.tokenizer, options.template)
     asked = requests(loaded, options.prompts, options.count, options.template, options.max_new)
     with torch.inference_mode():
-        ours(loaded.model, asked[:2], stops, section)  # warm up
+        ours(loaded.model, asked[:2], stops, section, beams)  # warm up
         ways = {
-            "this project": lambda: ours(loaded.model, asked, stops, section),
-            "file order": lambda: file_order(loaded.model, asked, stops, options.batch),
-            "one by one": lambda: file_order(loaded.model, asked, stops, 1),
+            "this project": lambda: ours(loaded.model, asked, stops, section, beams),
+            "file order": lambda: file_order(loaded.model, asked, stops, options.batch, beams),
+            "one by one": lambda: file_order(loaded.model, asked, stops, 1, beams),
         }
         print(f"{'':14} {'hyp/s':>8} {'hyp/cpu-s':>10} {'slower by':>10} {'equal':>12}")
         base: Answers = {}
