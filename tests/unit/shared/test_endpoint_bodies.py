@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -225,3 +226,34 @@ def test_a_server_that_still_loads_is_not_up(
             process.kill()
     assert found == up
     assert up or time.monotonic() - started > 0.8
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone tells a child of it")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_model_served_for_a_job_does_not_outlive_it(tmp_path: Path, number: int) -> None:
+    server = tmp_path / "python"
+    server.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/new\nmv {tmp_path}/new {tmp_path}/pid\n"
+                      "exec sleep 60\n")  # fmt: skip
+    server.chmod(0o755)
+    job = (
+        "import sys; from pathlib import Path; from bayling_study.shared.endpoint import local\n"
+        f"sys.executable = {str(server)!r}\n"
+        f"with local.served(Path('model'), Path({str(tmp_path / 'log')!r})): pass"
+    )
+    with subprocess.Popen([sys.executable, "-c", job]) as process:
+        written = tmp_path / "pid"
+        while not written.exists() and process.poll() is None:
+            time.sleep(0.05)
+        pid = int(written.read_text())
+        assert alive(pid)
+        process.send_signal(number)
+    end = time.monotonic() + 30
+    while alive(pid) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not alive(pid)
+
+
+def alive(pid: int) -> bool:
+    """Tells whether a process runs; one that nobody has waited for does not."""
+    status = Path(f"/proc/{pid}/stat")
+    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"

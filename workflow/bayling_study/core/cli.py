@@ -2,6 +2,7 @@
 library only: the COMET environment uses this module too."""
 
 import argparse
+import ctypes
 import errno
 import logging
 import math
@@ -19,6 +20,7 @@ from bayling_study.core.credentials import without_credentials
 from bayling_study.core.errors import StudyError
 
 EXIT_USER_ERROR = 2
+PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of linux/prctl.h
 MACHINE_FAULTS = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM),
     *(errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EIO),
@@ -139,6 +141,13 @@ class Masking(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Returns the line."""
         return without_credentials(super().format(record))
+
+
+def end_with_parent(number: int = signal.SIGKILL) -> None:
+    """Has this process sent a signal when its parent dies, however that is; on Linux alone. For
+    ``preexec_fn``."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, number)
 
 
 def run_program(main: Callable[[], int | None]) -> None:

@@ -12,6 +12,7 @@ from http.client import HTTPException
 from pathlib import Path
 
 from bayling_study.config.systems import EndpointSystem
+from bayling_study.core.cli import end_with_parent
 from bayling_study.core.errors import StudyError
 from bayling_study.core.network import free_port
 
@@ -37,7 +38,9 @@ def served(checkpoint: Path, messages: Path) -> Iterator[EndpointSystem]:
     command += ["--checkpoint", str(checkpoint)]
     messages.parent.mkdir(parents=True, exist_ok=True)
     with open(messages, "wb") as stream:
-        server = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT)
+        server = subprocess.Popen(
+            command, stdout=stream, stderr=subprocess.STDOUT, preexec_fn=end_with_parent
+        )
         try:
             await_server(server, port, messages)
             yield EndpointSystem(

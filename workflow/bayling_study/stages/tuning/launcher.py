@@ -7,7 +7,6 @@ at SIGTERM and would die of SIGUSR1, and a scheduler sends both to every process
 ends it is SIGHUP.
 """
 
-import ctypes
 import os
 import re
 import signal
@@ -23,6 +22,7 @@ from typing import IO, Any
 
 import torch
 
+from bayling_study.core.cli import end_with_parent
 from bayling_study.core.errors import StudyError
 from bayling_study.core.network import free_port
 from bayling_study.stages.tuning.job import Follower, TrainingJob
@@ -31,7 +31,6 @@ from bayling_study.stages.tuning.nodes import Nodes, Rendezvous
 POLL_SECONDS = 0.3
 EXTENSIONS = "extensions"
 END_SECONDS = 40.0  # torch.distributed.run gives its workers 30 s to end
-PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of linux/prctl.h
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 FAILURE = re.compile(r"rank\s*:\s*(\d+) \(local_rank.*?exitcode\s*:\s*(-?\d+)", re.DOTALL)
 
@@ -162,8 +161,7 @@ def shield() -> None:
     sends it SIGHUP then. Workers inherit the deafness until they have handlers of their own."""
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGHUP)
+    end_with_parent(signal.SIGHUP)
 
 
 def _error(job: TrainingJob, failure: dict[str, Any] | None, text: str, status: int) -> StudyError:
