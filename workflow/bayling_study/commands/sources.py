@@ -30,8 +30,7 @@ from bayling_study.stages.download.transfer import Policy
 
 SECONDS, AT_ONCE = 30, 8
 """For one answer (who takes longer counts as not reached), and upstreams asked at a time."""
-TOLERANCE = 0.1
-"""Part by which a size may be off, where the table gives it as an estimate."""
+TOLERANCE = 0.1  # part by which a size may be off, where the table gives it as an estimate
 CLIENTS = {"apt": (["apt-cache", "show"], "="), "npm": (["npm", "view"], "@")}
 """What asks for a package, and what stands before its version."""
 ONLY = cli.option("ids of sources; none means all", nargs="*", default=[])

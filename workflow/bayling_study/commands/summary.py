@@ -14,8 +14,7 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json
 from bayling_study.shared.verdict import read_verdict
 
-WIDTH = 96
-"""Characters of a line of the verdict."""
+WIDTH = 96  # characters of a line of the verdict
 
 
 def table(path: Path) -> str:

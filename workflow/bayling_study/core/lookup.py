@@ -9,10 +9,8 @@ from bayling_study.core.errors import StudyError
 Thing = TypeVar("Thing")
 Kind = TypeVar("Kind")
 
-LIKENESS = 0.7
-"""Least likeness (``difflib``'s ratio) of a misspelt name and the one that was meant."""
-SHORT = 5
-"""Names up to this length are alike by chance: ``cs-en`` is no misspelt ``es-en``."""
+LIKENESS = 0.7  # least likeness (``difflib``'s ratio) of a misspelt name and the one that was meant
+SHORT = 5  # names up to this length are alike by chance: ``cs-en`` is no misspelt ``es-en``
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:

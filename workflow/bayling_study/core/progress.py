@@ -13,8 +13,7 @@ from typing import Any
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-LINE_SECONDS = 15.0
-"""Between two lines of a log; what takes less tells its end alone."""
+LINE_SECONDS = 15.0  # between two lines of a log; what takes less tells its end alone
 BAR_SECONDS = 0.5
 
 

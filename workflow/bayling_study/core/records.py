@@ -16,8 +16,7 @@ Key = TypeVar("Key")
 
 OPTIONAL = ("reasoning", "whole", "steps")
 """Fields of a hypothesis that are written only where they say something."""
-ROUNDING = 1e-9
-"""Difference of two numbers, relative and absolute, that binary rounding may make."""
+ROUNDING = 1e-9  # difference of two numbers, relative and absolute, that binary rounding may make
 
 
 @dataclass(frozen=True)

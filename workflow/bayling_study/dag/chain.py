@@ -21,8 +21,7 @@ from bayling_study.shared.sizing.minutes import job_minutes
 from bayling_study.shared.sizing.shape import Shape
 from bayling_study.shared.sizing.speed import FROZEN, TRAINED
 
-A100_TFLOPS = 312.0
-"""Dense bf16 peak of one NVIDIA A100, from its data sheet."""
+A100_TFLOPS = 312.0  # dense bf16 peak of one NVIDIA A100, from its data sheet
 CORES_TFLOPS = 0.05
 """What a job without a GPU is taken to reach at most: a modest node's cores. Matrix products of
 one core with bf16 instructions reached 0.4 (AMD EPYC of 2024), those of one without far less."""
@@ -30,8 +29,7 @@ UTILISATION = 0.4
 """Model FLOPs utilisation: the share of the peak that 6 N operations per token reach."""
 SLOWER = 1.5
 """Jobs that ``attempts: auto`` allows for each planned one, for a rate that nobody measured."""
-FAILING = 2
-"""Jobs that it allows to fail."""
+FAILING = 2  # jobs that it allows to fail
 
 
 class Rate(NamedTuple):

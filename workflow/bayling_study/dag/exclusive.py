@@ -30,8 +30,7 @@ WORKER = "bayling_study.stages.tuning.worker"
 """Processes of a training outlive its stage program while they save."""
 STARTED_BY = "BAYLING_WORKFLOW"
 """Variable of a job's environment: the ``workflow_of`` that started it."""
-GRACE_SECONDS = 60.0
-"""How long a job left behind may take to save itself before it is killed."""
+GRACE_SECONDS = 60.0  # how long a job left behind may take to save itself before it is killed
 
 
 def take_lock(study: Path) -> int:

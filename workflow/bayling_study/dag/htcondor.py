@@ -7,8 +7,7 @@ from typing import Any
 
 from bayling_study.shared.tracking.code import ROOT
 
-MARK = "BaylingStudy"
-"""Attribute of a job: the study's name."""
+MARK = "BaylingStudy"  # attribute of a job: the study's name
 MARKED = f"classad_{MARK}"
 WRAPPER = ROOT.parent / "config" / "profiles" / "htcondor" / "job.sh"
 

@@ -16,8 +16,7 @@ from bayling_study.shared.tracking.jobs import RecordedJob, read_job
 LOGGER = logging.getLogger(__name__)
 OUTDATED = 1.0
 """Modification time, in seconds, of an output to be made again (to Snakemake, 0 is none)."""
-TIMESTAMP = ".snakemake_timestamp"
-"""File in a folder whose time Snakemake takes for the folder's."""
+TIMESTAMP = ".snakemake_timestamp"  # file in a folder whose time Snakemake takes for the folder's
 SHOWN = 5
 
 

@@ -42,8 +42,7 @@ READ: dict[str, tuple[str, ...]] = {
 }
 """Stage to the sections and keys that its jobs read; all read the study's name and, but for
 ``SEEDLESS``, its seed."""
-SEEDLESS = ("masks", "export")
-"""Stages that choose nothing at random."""
+SEEDLESS = ("masks", "export")  # stages that choose nothing at random
 
 OPERATIONAL = (
     "study.title",
@@ -61,8 +60,7 @@ WORKFLOW = ("systems.*.tuning", "systems.*.delta", "systems.*.evaluated", "syste
 """Keys that the workflow alone acts on (a system's own hyper-parameters become its ``tuning``, its
 ``seed`` that of its training)."""
 
-ANSWERING = "systems.*.answering"
-"""How systems are asked, which no stage but generation does."""
+ANSWERING = "systems.*.answering"  # how systems are asked, which no stage but generation does
 
 _ASKING = ("judge_prompt", "judge_decoding", "attempts")
 _JUDGE = ("judge", "baseline", *_ASKING)
@@ -82,8 +80,7 @@ UNREAD: dict[str, tuple[str, ...]] = {
     "report": _ASKING,
 }
 """Stage to the keys of a suite that its jobs do not look at."""
-STAND_IN = "unread"
-"""Value of a key that a stage does not read and that has no default."""
+STAND_IN = "unread"  # value of a key that a stage does not read and that has no default
 
 
 class Settings:

@@ -19,8 +19,7 @@ from bayling_study.shared.reasoning import MARKS
 
 UNREADABLE = "\ufffd"
 BYTE = re.compile("<0x([0-9A-F]{2})>")
-LONGEST = 4
-"""Bytes of the longest character in UTF-8: as many tokens hold a last one in any case."""
+LONGEST = 4  # bytes of the longest character in UTF-8: as many tokens hold a last one in any case
 BYTES = {letter: number for number, letter in bytes_to_unicode().items()}
 """Letter to the byte that it stands for in byte-level vocabularies."""
 

@@ -9,8 +9,7 @@ PARALLEL_FILE = "parallel.parquet"
 CONVERSATIONS_FILE = "conversations.parquet"
 TERMS_FILE = "terms.parquet"
 REPORT_FILE = "report.json"
-ODD = "does not fit its format"
-"""Reason in the report for which a reader left out a row."""
+ODD = "does not fit its format"  # reason in the report for which a reader left out a row
 
 CONVERSATION_SCHEMA = pa.schema(
     [

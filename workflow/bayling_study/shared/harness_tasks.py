@@ -21,8 +21,7 @@ from bayling_study.core.lookup import look_up
 
 SPLITS = ("fewshot_split", "training_split", "validation_split", "test_split")
 """Keys of a task for its splits, in the order in which the harness looks for examples in them."""
-UNNAMED = "default"
-"""The hub's name for the only configuration of a data set."""
+UNNAMED = "default"  # the hub's name for the only configuration of a data set
 
 
 def harness_version() -> str:

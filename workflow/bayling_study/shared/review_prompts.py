@@ -7,8 +7,7 @@ from itertools import zip_longest
 from bayling_study.config.judge_prompt import INSTRUCTION
 from bayling_study.shared import reasoning
 
-NOTHING = "(nothing)"
-"""Shown for a turn that one side does not have."""
+NOTHING = "(nothing)"  # shown for a turn that one side does not have
 
 MARK = re.compile(r"\{(first|second)\}")
 RELEASED = re.compile(
@@ -31,8 +30,7 @@ OTHER = re.compile(
 """What makes a number no score of the scale: a range, a fraction, per cent, another scale."""
 LOWEST, HIGHEST = 1, 10  # of ``judge_prompt``
 
-ORDERS = (False, True)
-"""Whether the system under test is shown second: both orders of a question."""
+ORDERS = (False, True)  # whether the system under test is shown second: both orders of a question
 
 
 def review_id(question: str, swapped: bool) -> str:

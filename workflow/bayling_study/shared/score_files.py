@@ -7,8 +7,7 @@ from typing import Any
 from bayling_study.core.files import write_jsonl
 from bayling_study.core.records import Score, write_scores
 
-PEOPLE = "ranking/scores"
-"""Where what people said of the systems goes."""
+PEOPLE = "ranking/scores"  # where what people said of the systems goes
 FOLDERS = ("scoring/*", "comet/score/*", PEOPLE)
 """Patterns of the folders that hold ``SUITE.json``, in a study's results."""
 

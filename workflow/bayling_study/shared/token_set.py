@@ -19,8 +19,7 @@ BATCH_ROWS = 4096
 AUDIT = "mask_audit.json"
 TOKENS = "tokens"
 TOKENIZER_FILES = ("tokenizer*", "special_tokens_map.json", "chat_template*", "added_tokens.json")
-HEAD = 16
-"""First tokens by which conversations with the same start are recognised."""
+HEAD = 16  # first tokens by which conversations with the same start are recognised
 Array = np.ndarray[Any, Any]
 
 

@@ -5,8 +5,7 @@ from pathlib import Path
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json
 
-VERDICT = "verdict.json"
-"""Name of the file in the report's folder: ``{"sentences": ["…", …]}``."""
+VERDICT = "verdict.json"  # name of the file in the report's folder: ``{"sentences": ["…", …]}``
 HEADLINE = (
     *("chrf2", "bleu", "spbleu", "comet", "comet-embedded", "constraint-rate"),
     *("satisfaction.follow-up", "accuracy", "macro-f1", "accuracy-stated", "win", "tie", "loss"),

@@ -34,8 +34,7 @@ from bayling_study.core.files import atomic_file, sha256_file
 from bayling_study.core.progress import Progress
 from bayling_study.dag.layout import Layout
 
-TOP = "bayling-study"
-"""The one folder in the archive."""
+TOP = "bayling-study"  # the one folder in the archive
 
 
 def main() -> None:

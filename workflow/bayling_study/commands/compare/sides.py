@@ -18,13 +18,10 @@ from bayling_study.shared.score_files import score_files_of
 from bayling_study.shared.tracking.jobs import RecordedJob, study_jobs
 from bayling_study.shared.tracking.record import flatten
 
-USELESS = ("report", "tracking")
-"""Stages that decide no score."""
+USELESS = ("report", "tracking")  # stages that decide no score
 ABSENT = "–"
-SHOWN = 12
-"""Hex digits of a hash that are shown."""
-LONGEST = 200
-"""Characters of a configuration value that are shown."""
+SHOWN = 12  # hex digits of a hash that are shown
+LONGEST = 200  # characters of a configuration value that are shown
 
 
 @dataclass(frozen=True)

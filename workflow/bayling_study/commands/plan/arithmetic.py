@@ -16,8 +16,7 @@ GIBIBYTE = 1 << 30
 HALF = 2
 PAPER_SCALE_BYTES, FILE_SCALE_BYTES = 2, 4
 """Upstream keeps scales in the weights' 16 bits, our groupwise files keep them in fp32."""
-TOKEN_BYTES = 9
-"""A training token on disk: 4 of text, 4 of its number, 1 of the mask."""
+TOKEN_BYTES = 9  # a training token on disk: 4 of text, 4 of its number, 1 of the mask
 
 
 class Memory(NamedTuple):

@@ -20,8 +20,7 @@ WIDTHS = ((576, 576), (192, 576), (192, 576), (576, 576), (1536, 576), (1536, 57
 """``(out, in)`` of the matrices of a block of SmolLM2-135M; larger models are somewhat faster."""
 BLOCKS = 30
 ROWS, FEW_ROWS = 512, 32
-SECONDS = 0.5
-"""Of each measurement."""
+SECONDS = 0.5  # of each measurement
 
 
 class Speed(NamedTuple):

@@ -22,8 +22,7 @@ from bayling_study.shared.sources.gates import TOKEN_ADVICE, has_token, page
 
 CACHE_TOKENS = 2048
 ACCESS = {True: "gated", False: "open"}
-NO_WORK = ("foundation",)
-"""Rules that link what others made."""
+NO_WORK = ("foundation",)  # rules that link what others made
 HERE = "(here)"
 HERE_RULES = {"download", "track"}
 """Rules that run where Snakemake runs (``localrules`` of the Snakefile)."""

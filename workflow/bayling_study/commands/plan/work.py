@@ -35,10 +35,8 @@ SHARED = 0.72
 """Of a mixture's tokens, those that training computes: a shared start stands once a sequence."""
 SUPERVISED = 0.23
 PROMPT_TOKENS = {"translation": 80, "interactive": 125}
-READ_TOKENS = 100
-"""Of a conversation of ``perplexity``."""
-PROBED_TOKENS = 15
-"""Of a text of ``probing``."""
+READ_TOKENS = 100  # of a conversation of ``perplexity``
+PROBED_TOKENS = 15  # of a text of ``probing``
 ANSWER_TOKENS = {"foundation": 40, "tuned": 20}
 """Tokens of an answer, at most the suite's limit: untuned models go on."""
 

@@ -18,8 +18,7 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.files import sha256_path
 from bayling_study.dag.layout import Layout
 
-MOST = 4
-"""Systems that fit beside each other on a screen."""
+MOST = 4  # systems that fit beside each other on a screen
 
 COMMAND_LINE = cli.command(
     __name__,

@@ -32,8 +32,7 @@ FIRST = {
     "translate-back": "translate back",
 }
 """The demands whose buttons are always shown, and what stands on them."""
-EXAMPLES = 5
-"""Test prompts of each item that the page offers to begin with."""
+EXAMPLES = 5  # test prompts of each item that the page offers to begin with
 
 
 def about(config: StudyConfig) -> dict[str, Any]:

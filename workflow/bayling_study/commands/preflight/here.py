@@ -26,8 +26,7 @@ from bayling_study.shared.sources.table import SourceRow
 
 HIDDEN = (Path("/tmp"), Path("/var/tmp"))
 """HTCondor's default MOUNT_UNDER_SCRATCH: each job has folders of its own in their places."""
-MINIMUM = 10**9
-"""Bytes that must be free whatever the plan says: logs, run records, reports."""
+MINIMUM = 10**9  # bytes that must be free whatever the plan says: logs, run records, reports
 QUOTA_SECONDS = 30.0
 UNITS = {"": 1024, "B": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4, "P": 1024**5}
 SIZE = r"(\d+(?:\.\d+)?)([KMGTPBkmgtpb]?)\*?"

@@ -18,8 +18,7 @@ from bayling_study.shared.verdict import read_verdict
 
 HUB_METRICS = {"bleu": "bleu", "spbleu": "bleu", "chrf2": "chrf", "comet": "comet", "ter": "ter"}
 """Metrics that the hub knows, and what it calls them; others keep their names."""
-MOST = 40
-"""Items of a suite above which only its averages are in the card."""
+MOST = 40  # items of a suite above which only its averages are in the card
 
 
 def model_card(layout: Layout, system: str, repo: str, base: str | None) -> ModelCard:

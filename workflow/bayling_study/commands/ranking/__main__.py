@@ -18,8 +18,7 @@ from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.core.records import Score, read_hypotheses, read_prompts
 
-SEED = 20230619
-"""The default study seed."""
+SEED = 20230619  # the default study seed
 
 EXPORT = {
     "study": cli.STUDY,

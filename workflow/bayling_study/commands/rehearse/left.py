@@ -17,8 +17,7 @@ from bayling_study.shared.sources.table import SourceRow
 from bayling_study.shared.tracking.jobs import RecordedJob, read_job
 from bayling_study.shared.tracking.record import flatten
 
-ROWS = ("conversations", "prompts", "answers", "n")
-"""Metrics that count what a job kept, by stage."""
+ROWS = ("conversations", "prompts", "answers", "n")  # metrics that count what a job kept, by stage
 TOKENS = ("tokens", "tokens.real")
 PLACES = ("study", "tracking", "environments", "report.published", "comet.path", "comet.source",
           "comet.encoder", "comet.more", "rehearsal")  # fmt: skip

@@ -18,8 +18,7 @@ from bayling_study.dag.layout import Layout
 from bayling_study.dag.profiles import OWN, Profile
 from bayling_study.dag.settings import HASH_DIGITS
 
-MINUTES = 30
-"""Time limit of every job in a scheduler's queue."""
+MINUTES = 30  # time limit of every job in a scheduler's queue
 ROWS = 200
 """Rows of each file: news are some forty sentences long, and a study holds out whole documents."""
 MOST: dict[str, int] = {

@@ -28,12 +28,10 @@ OTHERS = {"start": "1", "each": "0", "work": "", "metric": "", "meters": "0"}
 MODELS = {rule for rule, row in TABLE.items() if row["model"] == "yes"}
 """Rules that run models: a GPU makes them faster and leaves the others as they are."""
 PARAMETERS = PUBLISHED["smollm2"].parameters()
-INT8 = 1.5
-"""How much longer an 8-bit system answers on cores, which rebuild its matrices."""
+INT8 = 1.5  # how much longer an 8-bit system answers on cores, which rebuild its matrices
 UNTUNED = 1.25
 """How much longer a model answers that nobody has taught where to stop: it uses up its tokens."""
-SUITE = 1000
-"""Answers of a suite whose number only its source tells."""
+SUITE = 1000  # answers of a suite whose number only its source tells
 
 
 class Costs:

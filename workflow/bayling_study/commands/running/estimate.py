@@ -15,8 +15,7 @@ INERTIA = 10.0
 jobs of a second tell of starting Python, not of the machine."""
 OVERDUE = 0.25
 """A job that takes longer than expected takes this share of its time more, unless it tells."""
-WIDE = ("tuning",)
-"""Rules whose jobs take every core."""
+WIDE = ("tuning",)  # rules whose jobs take every core
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,7 @@ LINE = re.compile(
     rf"(\d{{4}}-\d\d-\d\d [\d:]{{8}}) (?:.+: )?(.+: (\d+) of (\d+) \S+ in {CLOCK},.*)$"
 )
 LEFT = re.compile(rf"{CLOCK} left$")
-TAIL = 1 << 20
-"""Bytes of a log that are read, its last."""
+TAIL = 1 << 20  # bytes of a log that are read, its last
 
 
 class Meter(NamedTuple):

@@ -17,8 +17,7 @@ from bayling_study.shared.tracking.jobs import RecordedJob, Reference, touches
 from bayling_study.shared.tracking.mlflow_store import runs_of
 from bayling_study.shared.tracking.target import target_of
 
-SHOWN = 12
-"""Hex digits of a hash that are shown."""
+SHOWN = 12  # hex digits of a hash that are shown
 RUN_NAME = "mlflow.runName"
 NO_RUN = "not in MLflow (make track)"
 Hash = Callable[[Path], str]

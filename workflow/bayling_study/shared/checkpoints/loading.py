@@ -15,8 +15,7 @@ from bayling_study.shared.checkpoints.reading import stored_tensors
 from bayling_study.shared.checkpoints.tensorfile import StoredTensor
 
 AGAIN = "fetch or make the checkpoint again"
-NAMED = 5
-"""Tensors that a message names."""
+NAMED = 5  # tensors that a message names
 
 
 def load_whole(path: Path, **options: Any) -> Any:

@@ -15,10 +15,8 @@ from torch import Tensor
 
 from bayling_study.core.errors import StudyError
 
-LENGTH_BYTES = 8
-"""What opens a file: the header's length, little endian."""
-BLOCK = 16 << 20
-"""Bytes that are read at a time where a tensor need not be in memory whole."""
+LENGTH_BYTES = 8  # what opens a file: the header's length, little endian
+BLOCK = 16 << 20  # bytes that are read at a time where a tensor need not be in memory whole
 ALIGNMENT = 8
 DTYPES = {
     **{"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16},

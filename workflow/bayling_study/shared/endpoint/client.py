@@ -18,12 +18,9 @@ from bayling_study.shared.endpoint.types import ChatCompletion, ChatRequest
 
 log = logging.getLogger(__name__)
 
-AHEAD = 4
-"""Requests begun for each that may be in flight: one slow answer ahead stops nobody."""
-LONGEST_BACKOFF = 60.0
-"""Seconds between two tries, where the server asks for nothing."""
-LONGEST_WAIT = 600.0
-"""Seconds; no ``Retry-After`` is obeyed for longer."""
+AHEAD = 4  # requests begun for each that may be in flight: one slow answer ahead stops nobody
+LONGEST_BACKOFF = 60.0  # seconds between two tries, where the server asks for nothing
+LONGEST_WAIT = 600.0  # seconds; no ``Retry-After`` is obeyed for longer
 
 
 class Endpoint:

@@ -21,10 +21,8 @@ AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 """HTTP statuses after which the same request may succeed: the server is busy or broken.
 529 is what some services answer when they are overloaded."""
 FINISHES = {"stop": "stop", "length": "length"}
-MOST_BYTES = 1 << 26
-"""Size at which an answer is given up."""
-SHOWN = 300
-"""Characters of a server's own message that are shown."""
+MOST_BYTES = 1 << 26  # size at which an answer is given up
+SHOWN = 300  # characters of a server's own message that are shown
 
 
 class TryAgainError(Exception):

@@ -18,13 +18,10 @@ from bayling_study.core.network import free_port
 
 log = logging.getLogger(__name__)
 
-START_SECONDS = 1800.0
-"""How long loading may take: a checkpoint of 16 GB from a slow disk."""
-ANSWER_SECONDS = 3600.0
-"""How long one answer may take on a processor."""
+START_SECONDS = 1800.0  # how long loading may take: a checkpoint of 16 GB from a slow disk
+ANSWER_SECONDS = 3600.0  # how long one answer may take on a processor
 LOOPBACK = "127.0.0.1"
-LOADING = 503
-"""Status by which llama.cpp's server says that it still loads the model."""
+LOADING = 503  # status by which llama.cpp's server says that it still loads the model
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """A proxy of the environment would answer in the place of a server that is not there."""
 

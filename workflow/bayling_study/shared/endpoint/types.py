@@ -12,8 +12,7 @@ from bayling_study.shared import reasoning
 Message = Mapping[str, str]
 """``{"role": "user", "content": "…"}``."""
 
-TEMPLATE_TOKENS = 16
-"""Tokens that a chat template adds to a message, generously."""
+TEMPLATE_TOKENS = 16  # tokens that a chat template adds to a message, generously
 
 
 @dataclass(frozen=True)

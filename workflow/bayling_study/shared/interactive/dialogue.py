@@ -18,11 +18,9 @@ from bayling_study.shared.interactive.types import Dialogue, Scene, Step
 Key = TypeVar("Key")
 import_all(own)
 
-ATTEMPTS = 60
-"""Plans tried for one dialogue before its material counts as exhausted."""
+ATTEMPTS = 60  # plans tried for one dialogue before its material counts as exhausted
 PLAIN_OPENINGS = ("translate", "translate-part")
-SAMPLES = 5
-"""Rejected turns kept for the audit, a reason."""
+SAMPLES = 5  # rejected turns kept for the audit, a reason
 
 
 @dataclass

@@ -9,8 +9,7 @@ from bayling_study.shared.interactive.registry import demand, drawing_demand
 from bayling_study.shared.interactive.types import DirectedPair, Scene, Step
 from bayling_study.shared.interactive.wordings import word
 
-KEPT = 0.8
-"""Words that must stay as they were: a changed word may need another ending beside it."""
+KEPT = 0.8  # words that must stay as they were: a changed word may need another ending beside it
 
 
 def changed_only(old: str, new: str) -> list[Check]:

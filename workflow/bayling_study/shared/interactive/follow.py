@@ -14,10 +14,8 @@ from bayling_study.shared.interactive.registry import demand, drawing_demand
 from bayling_study.shared.interactive.types import DirectedPair, Scene, Step
 from bayling_study.shared.interactive.wordings import word
 
-KEPT = 0.9
-"""Words that a shorter, fuller or reformatted answer shares with the one before."""
-BACK = 0.7
-"""Words that a translation back into the source language shares with the source."""
+KEPT = 0.9  # words that a shorter, fuller or reformatted answer shares with the one before
+BACK = 0.7  # words that a translation back into the source language shares with the source
 
 
 def _sentence(scene: Scene, place: int) -> DirectedPair | None:

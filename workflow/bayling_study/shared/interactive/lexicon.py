@@ -12,15 +12,11 @@ from bayling_study.core.text.scripts import ONE_UNSPACED, is_unspaced_character
 from bayling_study.core.text.words import is_quotable, words
 from bayling_study.shared.interactive.types import DirectedPair
 
-MIN_DOCUMENTS = 4
-"""Documents that a term must occur in; formulas of one document are no terms."""
-MAX_SHARE = 0.1
-"""Share of segments above which a word is a function word."""
-MIN_DICE = 0.7
-"""Below it a fragment is too often something else."""
+MIN_DOCUMENTS = 4  # documents that a term must occur in; formulas of one document are no terms
+MAX_SHARE = 0.1  # share of segments above which a word is a function word
+MIN_DICE = 0.7  # below it a fragment is too often something else
 MIN_LETTERS = 3
-MAX_SEGMENTS = 40_000
-"""Segments that are counted; more of them find no more common terms."""
+MAX_SEGMENTS = 40_000  # segments that are counted; more of them find no more common terms
 
 
 MOST_LETTERS = 0.5

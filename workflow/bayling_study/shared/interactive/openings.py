@@ -13,8 +13,7 @@ from bayling_study.shared.interactive.wordings import word
 
 DRAFT_LIKENESS = 0.6
 """How much of a wrong draft its correction keeps at least: a mistake is corrected, no more."""
-MAX_CONSTRAINTS = 3
-"""Most words asked for at once, as in BayLing's released constraint sets."""
+MAX_CONSTRAINTS = 3  # most words asked for at once, as in BayLing's released constraint sets
 
 
 def in_script(language: str) -> Check:

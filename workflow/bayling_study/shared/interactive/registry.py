@@ -29,8 +29,7 @@ class Demand:
     after: str = ""
 
 
-DEMANDS: dict[str, Demand] = {}
-"""All demands by name."""
+DEMANDS: dict[str, Demand] = {}  # all demands by name
 
 
 def demand(

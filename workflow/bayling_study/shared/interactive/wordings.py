@@ -26,8 +26,7 @@ def _read() -> dict[str, dict[str, list[str]]]:
     return wordings
 
 
-WORDINGS = _read()
-"""Wordings of each kind by the user's language."""
+WORDINGS = _read()  # wordings of each kind by the user's language
 
 
 def word(

@@ -14,8 +14,7 @@ from bayling_study.core.files import atomic_file, sha256_json
 
 Texts = Sequence[str]
 Counts = NDArray[np.uint32]
-SCHEMA = 1
-"""Raise it when the meaning of stored columns changes."""
+SCHEMA = 1  # raise it when the meaning of stored columns changes
 
 
 @dataclass

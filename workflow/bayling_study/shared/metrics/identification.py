@@ -19,10 +19,8 @@ from numpy.typing import NDArray
 
 from bayling_study.shared.metrics.measurement import Answers, Measurement, Options, rate
 
-SURE = 0.5
-"""Least probability at which py3langid's answer counts as a vote (its own scale, 0 to 1)."""
-SHORT = 20
-"""Letters below which an answer is too short for a safe vote; UI strings often are."""
+SURE = 0.5  # least probability at which py3langid's answer counts as a vote (its own scale, 0 to 1)
+SHORT = 20  # letters below which an answer is too short for a safe vote; UI strings often are
 ALIKE = (
     frozenset({"bs", "hr", "sr"}),
     frozenset({"id", "ms"}),

@@ -18,8 +18,7 @@ from bayling_study.shared.metrics.measurement import (
 )
 
 SIGNATURE = "multi-if|words:nltk-3.10|sentences:punkt-untrained|language:langdetect-0|version:1"
-COLUMNS = 6
-"""Of one turn: prompts followed strictly, loosely, and all; then so the instructions."""
+COLUMNS = 6  # of one turn: prompts followed strictly, loosely, and all; then so the instructions
 
 
 def measure(answers: Answers, options: Options) -> list[Measurement]:

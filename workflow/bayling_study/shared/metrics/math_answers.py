@@ -17,8 +17,7 @@ SPELLINGS = {
     **dict.fromkeys((r"\left", r"\right", r"^{\circ}", r"^\circ", r"\$"), ""),
 }
 """Spellings to the usual ones, in the order in which they are replaced."""
-UNIT = r"\text{ "
-"""Text that starts with a space is a unit behind the number."""
+UNIT = r"\text{ "  # text that starts with a space is a unit behind the number
 
 
 def final_answer(text: str) -> str | None:

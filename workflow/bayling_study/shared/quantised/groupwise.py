@@ -22,8 +22,7 @@ from torch.nn import functional
 LEVELS = 127
 BLOCK_ELEMENTS = 1 << 20
 """Values worked on at once: 4 MiB in fp32, which stays in a processor's cache."""
-PRODUCT_ELEMENTS = 1 << 24
-"""Values rebuilt at once by ``GroupwiseLinear``: 32 MiB in 16 bits."""
+PRODUCT_ELEMENTS = 1 << 24  # values rebuilt at once by ``GroupwiseLinear``: 32 MiB in 16 bits
 
 
 def group_count(columns: int, group: int) -> int:

@@ -22,8 +22,7 @@ EAGER_LENGTH = 512
 one thread, three steps of sequences of up to 512 tokens took 16, 1 and 20 % less time than with
 SDPA, whose CPU kernel is slow with a mask; eager attention's memory grows quadratically, though."""
 GIBIBYTE = 1 << 30
-CORES = "cpu"
-"""What a run record names as its device where there was no GPU."""
+CORES = "cpu"  # what a run record names as its device where there was no GPU
 
 
 class Budget(NamedTuple):

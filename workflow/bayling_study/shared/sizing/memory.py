@@ -42,10 +42,8 @@ from bayling_study.config.tuning import Adapter, TuningSection
 from bayling_study.shared.sizing.shape import Shape
 
 WEIGHT_BYTES = {"bf16": 2, "fp32": 4}
-GRADIENT_BYTES = 4
-"""Gradients are summed in fp32, also in bf16 training."""
-OPTIMIZER_BYTES = 12
-"""fp32 master weights and Adam's two moments."""
+GRADIENT_BYTES = 4  # gradients are summed in fp32, also in bf16 training
+OPTIMIZER_BYTES = 12  # fp32 master weights and Adam's two moments
 FOUR_BITS = 0.5 + 4 / 64
 """Bytes of a weight in NF4 with an fp32 constant for each block of 64 (QLoRA)."""
 LIBRARIES = 410 << 20
@@ -55,10 +53,8 @@ HOLES = 0.2
 of steps, in a process that trains on cores: its sequences ask for blocks of ever other sizes. With
 SmolLM2-135M (1.1 GiB of activations) a process held 3.8 to 4.1 GiB after one step, 5.0 and 5.1
 after 24, 5.4 after 50 and 6.3 after 125; beyond that nothing was measured."""
-BUCKET = 1 << 25
-"""Gradients that DeepSpeed sums over processes at a time."""
-GATHERED = 1 << 28
-"""Parameters that stage 3 holds whole at a time, at most."""
+BUCKET = 1 << 25  # gradients that DeepSpeed sums over processes at a time
+GATHERED = 1 << 28  # parameters that stage 3 holds whole at a time, at most
 SUBGROUP = 1_000_000_000
 """Parameters that stage 3 updates at a time (DeepSpeed's ``sub_group_size``)."""
 

@@ -13,10 +13,8 @@ no weights and costs the same.
 
 from bayling_study.shared.sizing.shape import Shape
 
-TRAINED = 6
-"""Operations of a matrix a parameter and token."""
-FROZEN = 4
-"""Those of a matrix that gradients only pass through."""
+TRAINED = 6  # operations of a matrix a parameter and token
+FROZEN = 4  # those of a matrix that gradients only pass through
 PEAKS = {
     "A100": (312.0, "NVIDIA A100 data sheet"),
     "A100 PCIE": (312.0, "NVIDIA A100 data sheet"),

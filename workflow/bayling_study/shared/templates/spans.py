@@ -12,8 +12,7 @@ from bayling_study.core.errors import StudyError
 Message = Mapping[str, str]
 """One message: ``{"role": "system" | "user" | "assistant", "content": text}``."""
 
-EOS = "\0eos"
-"""Name of the special span that stands for the tokenizer's own end-of-sequence token."""
+EOS = "\0eos"  # name of the special span that stands for the tokenizer's own end-of-sequence token
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,7 @@ from bayling_study.shared.tracking.sending import send_points
 
 log = logging.getLogger(__name__)
 
-LONGEST_WAIT = 300.0
-"""Most seconds between two attempts to reach a store that is down."""
+LONGEST_WAIT = 300.0  # most seconds between two attempts to reach a store that is down
 
 
 class LiveRun:

@@ -10,8 +10,7 @@ from typing import Any
 from bayling_study.core.files import sha256_json
 from bayling_study.shared.tracking.jobs import RecordedJob
 
-VERSION = 4
-"""Of what is sent; with a new one, runs that are there already get what they lack."""
+VERSION = 4  # of what is sent; with a new one, runs that are there already get what they lack
 METRICS_A_CALL = 1000  # limits of MLflow's log_batch
 PARAMETERS_A_CALL = 100
 PARAMETER_LENGTH = 6000

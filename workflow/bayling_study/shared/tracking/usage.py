@@ -19,12 +19,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-MOST_SAMPLES = 240
-"""Samples kept; beyond, every other one goes and the interval doubles."""
+MOST_SAMPLES = 240  # samples kept; beyond, every other one goes and the interval doubles
 RAPL = Path("/sys/class/powercap")
 GPU_FIELDS = ("utilization.gpu", "memory.used", "power.draw")
-WORKING = 1.0
-"""Per cent of utilisation from which a GPU counts as used."""
+WORKING = 1.0  # per cent of utilisation from which a GPU counts as used
 
 Sample = dict[str, float]
 

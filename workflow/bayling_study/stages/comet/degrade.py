@@ -10,8 +10,7 @@ from typing import NamedTuple
 UNTRANSLATED_SCORE = 0.05
 """Of a copied source or a wrong language: just above nothing, since names may survive."""
 
-SWAP_COST = 0.5
-"""Cost of a word in the wrong place as a share of a wrong word's."""
+SWAP_COST = 0.5  # cost of a word in the wrong place as a share of a wrong word's
 
 EMPTY = " "
 """An empty hypothesis. Not "", which unbabel-comet's reader of training data (pandas) would turn

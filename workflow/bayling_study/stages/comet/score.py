@@ -27,8 +27,7 @@ from bayling_study.stages.comet.scorer import JointScorer, Scorer
 from bayling_study.stages.comet.settings import CometSettings, read_score_settings
 
 LOG = logging.getLogger(__name__)
-SCALE = 100
-"""The papers' tables give COMET times 100; ``comet-score`` prints it on its own scale."""
+SCALE = 100  # the papers' tables give COMET times 100; ``comet-score`` prints it on its own scale
 Key = tuple[str, str]
 """A system and a suite."""
 

@@ -38,8 +38,7 @@ from bayling_study.stages.comet.settings import EmbeddedSettings, read_training_
 from bayling_study.stages.comet.tokenizer import create_encoder, train_tokenizer
 
 LOG = logging.getLogger(__name__)
-BATCH_TOKENS = 4096
-"""Tokens of one batch of held-out rows."""
+BATCH_TOKENS = 4096  # tokens of one batch of held-out rows
 
 COMMAND_LINE = cli.command(
     __name__,

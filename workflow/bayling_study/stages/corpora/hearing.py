@@ -14,10 +14,8 @@ from bayling_study.core.errors import StudyError
 from bayling_study.shared.metrics.identification import SHORT, identifiers, is_off, letters, votes
 from bayling_study.stages.corpora.tables import key_of
 
-SAMPLE = 200
-"""Different texts of a side that are identified; their hashes choose them."""
-ENOUGH = 20
-"""Votes below which a side is shown but not refused."""
+SAMPLE = 200  # different texts of a side that are identified; their hashes choose them
+ENOUGH = 20  # votes below which a side is shown but not refused
 
 
 class Hearing:

@@ -16,11 +16,9 @@ import pyarrow.parquet as pq
 
 TableRow = dict[str, Any]
 
-BATCH_ROWS = 16_384
-"""Rows held at a time, and rows of a Parquet row group."""
+BATCH_ROWS = 16_384  # rows held at a time, and rows of a Parquet row group
 BUCKETS = 64
-BUFFER = 1024
-"""Entries that are held for each file."""
+BUFFER = 1024  # entries that are held for each file
 ENTRY = np.dtype([("key", "<u8"), ("row", "<u8")])
 
 

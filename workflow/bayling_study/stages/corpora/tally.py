@@ -10,16 +10,14 @@ from bayling_study.stages.corpora.readers.odd import OddRow
 
 T = TypeVar("T")
 
-SAMPLES = 20
-"""Rejected rows kept for each reason; ``report.rejected_samples`` of them are shown."""
+SAMPLES = 20  # rejected rows kept for each reason; ``report.rejected_samples`` of them are shown
 
 EMPTY = "empty line"
 MAX_ODD = 0.1
 """Share of rows that may not fit their format: a stray tab or a missing field spoils single
 rows; where more fail, the format or the columns are not what the config
 says. One odd row alone, beside others that fit, stops nothing."""
-EARLY = 1000
-"""Rows from which on too many odd ones end the reading; else it ends with the reader."""
+EARLY = 1000  # rows from which on too many odd ones end the reading; else it ends with the reader
 
 
 class CorpusTally:

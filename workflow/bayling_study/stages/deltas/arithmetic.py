@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-BLOCK = 1 << 22
-"""Elements that are computed in fp32 at a time (16 MiB a copy)."""
+BLOCK = 1 << 22  # elements that are computed in fp32 at a time (16 MiB a copy)
 
 
 @dataclass(frozen=True)

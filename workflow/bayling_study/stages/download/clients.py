@@ -17,8 +17,7 @@ from bayling_study.stages.download.request import DownloadRequest
 
 CLIENT_SECONDS = 1800
 AR_MAGIC = b"!<arch>\n"
-AR_HEADER = 60
-"""Bytes of a member's header: name, three numbers, mode, size in decimal, end mark."""
+AR_HEADER = 60  # bytes of a member's header: name, three numbers, mode, size in decimal, end mark
 
 
 def run_client(

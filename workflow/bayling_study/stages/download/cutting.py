@@ -34,8 +34,7 @@ DOCUMENTS = re.compile(
     r"(?i).*\.(md|ya?ml|po|x?html?|xml|rst|jinja)|(readme|licen[cs]e|copy(ing|right)|notice)\b.*"
 )
 """Names of texts whose lines are no rows."""
-STEP = 64
-"""Rows of Parquet that are decoded between two looks at what was read."""
+STEP = 64  # rows of Parquet that are decoded between two looks at what was read
 UNLIMITED = 1 << 40
 
 

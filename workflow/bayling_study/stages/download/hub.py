@@ -27,8 +27,7 @@ LOG = logging.getLogger(__name__)
 WEIGHTS = (".safetensors", ".bin", ".ckpt", ".pt", ".pth", ".gguf", ".h5", ".index.json")
 """How the files end that a model's stand-in is made without; an index would name what is absent."""
 
-BUSY_SECONDS = 20.0
-"""Until a hub is asked again that is too busy to say when."""
+BUSY_SECONDS = 20.0  # until a hub is asked again that is too busy to say when
 
 
 class GatedError(StudyError):

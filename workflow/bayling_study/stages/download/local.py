@@ -20,8 +20,7 @@ from bayling_study.stages.download.transfer import file_name
 
 MANY_FILES = ("hub", "sacrebleu", "babel")
 """Kinds of many files without an archive; a lock holds the size of all of them."""
-LISTED = ("git", "local", *MANY_FILES)
-"""Kinds whose folder has the hash of its listing."""
+LISTED = ("git", "local", *MANY_FILES)  # kinds whose folder has the hash of its listing
 
 
 def local_path(row: SourceRow, overrides: dict[str, str]) -> Path | None:

@@ -36,8 +36,7 @@ from bayling_study.stages.download.transfer import file_name
 MEGABYTE = 1_000_000
 MODEL = ("config.json", "hparams.yaml")
 """What tells a checkpoint, or one of COMET, from data, in a folder of the user's."""
-NOTED = "cut.json"
-"""The cuts of a data set's files, for the next call if this one is interrupted."""
+NOTED = "cut.json"  # the cuts of a data set's files, for the next call if this one is interrupted
 
 
 def fetch_part(request: DownloadRequest, copy: Path | None, section: RehearsalSection) -> None:

@@ -18,8 +18,7 @@ from urllib3.exceptions import HTTPError
 from bayling_study.core.errors import StudyError
 from bayling_study.stages.download import certificates, transfer
 
-BLOCK = 1 << 18
-"""Bytes of a request: the footer of most Parquet files, forty rows of most texts."""
+BLOCK = 1 << 18  # bytes of a request: the footer of most Parquet files, forty rows of most texts
 Opened = tuple[io.BufferedReader, Callable[[], int]]
 """A file object, and the function that counts the bytes that were read for it."""
 

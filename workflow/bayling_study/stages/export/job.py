@@ -17,8 +17,7 @@ from bayling_study.stages.export.encoding import TensorError, error_report
 from bayling_study.stages.export.plan import Format, Shard
 
 ERROR_FILE = "error.json"
-SPARE_BYTES = 64 << 20
-"""Room left for the tokenizer and the report."""
+SPARE_BYTES = 64 << 20  # room left for the tokenizer and the report
 
 
 def export(checkpoint: Checkpoint, form: Format, out: Path) -> Any:

@@ -33,8 +33,7 @@ CHANGED = re.compile(r"safetensors|^(generation_)?config\.|^(tokenizer|vocab)\.|
 """Names of the files that hold the weights and the vocabulary as they were."""
 SYMBOL = 0x10000
 """The character that stands for token 0 while merges are learnt; from here on none is a blank."""
-SPARE = 3
-"""Merges learnt per token wanted: one whose token exists already is left out."""
+SPARE = 3  # merges learnt per token wanted: one whose token exists already is left out
 
 COMMAND_LINE = cli.command(
     __name__,

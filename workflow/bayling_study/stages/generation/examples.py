@@ -21,8 +21,7 @@ from bayling_study.shared.interactive.types import DirectedPair
 from bayling_study.shared.templates import Message
 from bayling_study.shared.translation_prompts import translation_prompt
 
-KEPT = 10_000
-"""Segments of a direction, the first of the corpora, that examples are drawn from."""
+KEPT = 10_000  # segments of a direction, the first of the corpora, that examples are drawn from
 OWN_POOL = 4
 """Texts that a system translates for itself, for each of the synthetic examples of an item."""
 OWN_DECODING = Decoding(beams=1, max_new_tokens=128)

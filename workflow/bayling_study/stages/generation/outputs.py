@@ -21,8 +21,7 @@ from bayling_study.core import records
 from bayling_study.core.files import atomic_directory, sha256_file, sha256_json, write_json
 from bayling_study.core.records import Hypothesis, Prompt
 
-HASH_DIGITS = 16
-"""Length of ``provenance``: 64 bits tell the systems of a study apart."""
+HASH_DIGITS = 16  # length of ``provenance``: 64 bits tell the systems of a study apart
 
 
 class PromptSet(NamedTuple):

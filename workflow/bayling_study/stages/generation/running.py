@@ -27,8 +27,7 @@ log = logging.getLogger(__name__)
 
 MARK_TOKENS = 32
 """Tokens at a prompt's end in which a mark of reasoning shows, spelled in bytes or not."""
-TEXT_RULES = 2
-"""Raised when the text that is made of the same tokens changes: journals hold texts."""
+TEXT_RULES = 2  # raised when the text that is made of the same tokens changes: journals hold texts
 
 
 @dataclass

@@ -23,8 +23,7 @@ from bayling_study.stages.generation.decoding import AnswerTokens, ended
 from bayling_study.stages.generation.engines import Engine
 
 DTYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
-REQUESTS = 512
-"""Requests handed over at once: enough to fill a GPU, few enough to lose in a kill."""
+REQUESTS = 512  # requests handed over at once: enough to fill a GPU, few enough to lose in a kill
 
 
 def load_vllm(checkpoint: Path, section: GenerationSection) -> Engine:

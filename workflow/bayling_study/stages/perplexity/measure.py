@@ -21,8 +21,7 @@ from bayling_study.core.records import Prompt, read_prompts
 from bayling_study.core.seeds import generator
 from bayling_study.shared import templates
 
-LOGIT_VALUES = 1 << 27
-"""Logits computed at once: 256 MiB in 16 bits."""
+LOGIT_VALUES = 1 << 27  # logits computed at once: 256 MiB in 16 bits
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,7 @@ from bayling_study.core.seeds import generator
 from bayling_study.shared.capitals import CAPITALS, is_held_out, names
 from bayling_study.shared.models import Loaded, pooled_tokens
 
-FEWEST = 80
-"""Countries, of 120, that CLDR must name in a language that is probed."""
+FEWEST = 80  # countries, of 120, that CLDR must name in a language that is probed
 Vectors = NDArray[np.float64]
 """[layers + 1, texts, width]: the embeddings, then the output of each block, the last one normed
 as the output layer reads it."""

@@ -15,8 +15,7 @@ CHOICES = 4
 EXAMPLES = 3
 LEAKING_SHARE = 0.5
 """A city that shares so much of its name with its country is no question (Algier, Algerien)."""
-FEWEST = 20
-"""A language with fewer questions than this is refused."""
+FEWEST = 20  # a language with fewer questions than this is refused
 
 
 def questions(language: str, seed: int, entities: str = "all") -> list[ExamQuestion]:

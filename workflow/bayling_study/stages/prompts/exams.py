@@ -29,8 +29,7 @@ class Exam(NamedTuple):
 
 
 GAOKAO = {name for name in EXAM_TASKS if name.startswith("gaokao-")}
-CHINESE = GAOKAO - {"gaokao-english"} | {"logiqa-zh"}
-"""Exams whose frame is Chinese."""
+CHINESE = GAOKAO - {"gaokao-english"} | {"logiqa-zh"}  # exams whose frame is Chinese
 RULES: dict[str, AnswerRule] = {"gaokao-physics": "set", "gaokao-mathcloze": "math"}
 TASKS = {
     name: Exam("zh" if name in CHINESE else "en", RULES.get(name, "single")) for name in EXAM_TASKS

@@ -23,8 +23,7 @@ from bayling_study.stages.prompts.released import chosen
 
 TABLE = Path(__file__).with_suffix(".tsv")
 ROWS = [row for _, row in read_table(TABLE, ("language", "part", "text", "word"))]
-NUMBERS = (2, 3)
-"""How many bullets, sections or passages an own instruction asks for."""
+NUMBERS = (2, 3)  # how many bullets, sections or passages an own instruction asks for
 ARGUMENTS = {
     "detectable_format:number_bullet_lists": ("num_bullets", None),
     "detectable_format:multiple_sections": ("num_sections", "section_spliter"),

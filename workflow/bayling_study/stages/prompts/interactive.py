@@ -21,8 +21,7 @@ from bayling_study.shared.interactive.library import Library
 from bayling_study.shared.interactive.types import Dialogue
 from bayling_study.stages.prompts import PromptContext
 
-TRIES = 50
-"""Draws for one conversation before the test side counts as used up."""
+TRIES = 50  # draws for one conversation before the test side counts as used up
 
 
 def build(name: str, suite: InteractiveSuite, context: PromptContext) -> list[Prompt]:

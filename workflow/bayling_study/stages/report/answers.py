@@ -31,10 +31,8 @@ from bayling_study.stages.report.samples import shown
 
 SCRIPTS = ("data", "choice", "charts", "ngrams", "rows", "page")
 """Parts of the page's script, ``answers_page/NAME.js``, in their order."""
-LEVEL = 6
-"""Effort of gzip; 9 takes nearly twice as long for 0.3 % less (texts of the replay)."""
-BLOCK_BYTES = 250_000
-"""Size of a block of texts before it is compressed."""
+LEVEL = 6  # effort of gzip; 9 takes nearly twice as long for 0.3 % less (texts of the replay)
+BLOCK_BYTES = 250_000  # size of a block of texts before it is compressed
 MET = ("satisfaction", "constraint-all")
 """Metrics that tell of a turn, or of a prompt's only one, whether its demand is met (100)."""
 

@@ -17,8 +17,7 @@ from bayling_study.stages.report.samples import shown
 
 FEW_SEGMENTS = 200
 """Below this number of segments an interval is wide; Koehn (2004) used 300 and more."""
-NOTABLE_SHARE = 0.05
-"""Share of empty or cut answers from which a warning says so."""
+NOTABLE_SHARE = 0.05  # share of empty or cut answers from which a warning says so
 FAILINGS = (
     ("empty", "empty answers", "scored as empty"),
     ("truncated", "truncated answers", "cut at the token limit"),
@@ -27,10 +26,8 @@ FAILINGS = (
     ("unfinished_reasoning", "reasoning without an answer", "scored as empty; max_new_tokens"),
 )
 """Count of ``system.json``, what it counts, and what follows."""
-CURVE_ENDS = 10
-"""A curve's ends are its first and last tenth, so that one odd step decides nothing."""
-UNIFORM = 0.99
-"""Share of a uniform guess's loss from which a training has learnt next to nothing."""
+CURVE_ENDS = 10  # a curve's ends are its first and last tenth, so that one odd step decides nothing
+UNIFORM = 0.99  # share of a uniform guess's loss from which a training has learnt next to nothing
 NOT_IN_THE_PAPERS = ("schedule", "warmup_share", "precision", "gradient_clip", "zero_stage")
 """Settings of tuning that neither BayLing paper states."""
 

@@ -25,8 +25,7 @@ INTERFACES = ("homeassistant", "homeassistant-all", "django", "mediawiki")
 """Sources whose text is that of programs' interfaces: short, and of a narrow domain."""
 ORDER = ("satisfaction.follow-up", "constraint-rate", "comet", *HEADLINE)
 """Metrics of the verdict: first what a suite is there to measure, whose values are said."""
-MOST_NAMED = 4
-"""Items that a sentence names with their values."""
+MOST_NAMED = 4  # items that a sentence names with their values
 Row = Mapping[str, Any]
 
 

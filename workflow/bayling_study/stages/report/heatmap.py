@@ -17,13 +17,10 @@ from bayling_study.stages.report.figures import STYLE, svg_of
 
 DIRECTION = re.compile(r"[a-z]{2,3}(?:_[a-z]{4})?-[a-z]{2,3}(?:_[a-z]{4})?", re.IGNORECASE)
 FEWEST_DIRECTIONS = 12
-PIVOT_SHARE = 0.3
-"""A language in more than this share of the directions is a pivot."""
+PIVOT_SHARE = 0.3  # a language in more than this share of the directions is a pivot
 MOST_PIVOTS = 2
-BLOCK_ROWS = 36
-"""Rows of one column of the picture; more go beside it."""
-MOST_NUMBERS = 500
-"""Cells up to which each shows its value."""
+BLOCK_ROWS = 36  # rows of one column of the picture; more go beside it
+MOST_NUMBERS = 500  # cells up to which each shows its value
 COLOURS = "cividis"
 
 Cells = dict[tuple[str, str], float]

@@ -11,10 +11,8 @@ from bayling_study.stages.report.cost import cost_facts
 from bayling_study.stages.report.losses import loss_table
 from bayling_study.stages.report.metrics import by_system, explain, headline, score_row
 
-WIDEST = 12
-"""Most columns of values of one table; wider ones become one table per metric."""
-DECIMALS = 1
-"""Decimals of the first page; the suites' own tables have two."""
+WIDEST = 12  # most columns of values of one table; wider ones become one table per metric
+DECIMALS = 1  # decimals of the first page; the suites' own tables have two
 
 
 def overview_section(study: Study) -> PageSection:

@@ -13,8 +13,7 @@ from markupsafe import Markup
 from bayling_study.stages.report.blocks import PageSection
 
 FOLDER = Path(__file__).parent
-SHOWN = 8
-"""Sentences of the verdict that are open; of more, the others open on demand."""
+SHOWN = 8  # sentences of the verdict that are open; of more, the others open on demand
 
 
 def render(

@@ -12,10 +12,8 @@ from bayling_study.stages.report.blocks import Figure, PageSection, Table, numbe
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.metrics import by_system, counted, explain, headline, score_row
 
-MANY_SIGNATURES = 4
-"""More than this many signatures are left to the cells' hints."""
-MOST_BARS = 24
-"""Items up to which each has its bars; of more, only averages do, beside a heat map."""
+MANY_SIGNATURES = 4  # more than this many signatures are left to the cells' hints
+MOST_BARS = 24  # items up to which each has its bars; of more, only averages do, beside a heat map
 MOST_ROWS = 40
 """Items up to which a headline table is open; of more, it opens on demand below the averages."""
 

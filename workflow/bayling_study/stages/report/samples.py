@@ -8,16 +8,12 @@ from difflib import SequenceMatcher
 
 from bayling_study.stages.report.blocks import MarkedText
 
-LONGEST_SHOWN = 2000
-"""Characters of a text that are shown."""
-LONGEST_COMPARED = 400
-"""Words of a text that are compared; the time grows with the square."""
-FEWEST_COMPARED = 3
-"""A reference of fewer words, such as an exam's letter, is not compared."""
+LONGEST_SHOWN = 2000  # characters of a text that are shown
+LONGEST_COMPARED = 400  # words of a text that are compared; the time grows with the square
+FEWEST_COMPARED = 3  # a reference of fewer words, such as an exam's letter, is not compared
 HIDDEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
 """Unicode categories without a glyph: controls, bidirectional controls, line separators."""
-JOINERS = "\u200c\u200d"
-"""Format characters that words of Persian or Hindi need."""
+JOINERS = "\u200c\u200d"  # format characters that words of Persian or Hindi need
 CJK = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 WORDS = re.compile(rf"[{CJK}]\s*|[^\s{CJK}]+\s*|\s+")
 """A Chinese, Japanese or Korean character or another language's word, with the space after it."""

@@ -12,8 +12,7 @@ from bayling_study.stages.report.blocks import Cell, signed
 COMPARISONS = "../significance/comparisons.json"
 BETTER, WORSE = "▲", "▼"
 WORDS = {BETTER: "better", WORSE: "worse"}
-MEAN = "mean of "
-"""How the signature of a plain mean over items begins."""
+MEAN = "mean of "  # how the signature of a plain mean over items begins
 KEYS = ("suite", "item", "metric")
 
 

@@ -30,8 +30,7 @@ from bayling_study.stages.synthesis.tally import MixtureTally
 
 BINS = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 2048, 4096)
 """Upper bounds of the length histogram, in tokens; the last bin is open."""
-UNREADABLE = "\ufffd"
-"""What a token that is only part of a character decodes to."""
+UNREADABLE = "\ufffd"  # what a token that is only part of a character decodes to
 
 
 def audit(made: FinishedMixture, tokenizer: Any, template: TemplateName) -> dict[str, Any]:

@@ -20,8 +20,7 @@ from bayling_study.stages.synthesis.types import SCHEMA
 
 BUCKET_ROWS = 32_768
 """Conversations of one bucket, about; one of 1,000 characters takes some 1.5 kB."""
-GROUP_ROWS = 16_384
-"""Rows of a row group of the result."""
+GROUP_ROWS = 16_384  # rows of a row group of the result
 
 COUNTS = [("key", pa.uint64()), ("tokens", pa.int32()), ("supervised", pa.int32())]
 DRAWN = [("demands", pa.list_(pa.string())), ("instruction", pa.string())]

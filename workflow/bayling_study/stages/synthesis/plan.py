@@ -14,8 +14,7 @@ from bayling_study.stages.synthesis.registry import recipe_named
 from bayling_study.stages.synthesis.shortage import Shortage, Want
 
 ENGLISH = "en"
-EXPLORED = 512
-"""Segments of each direction in which demands look for material, at least."""
+EXPLORED = 512  # segments of each direction in which demands look for material, at least
 EXPLORED_EACH = 1.5
 """Segments explored for each conversation of a direction, beyond that number; what is
 found in one serves several kinds of demand. A study of one block explores all of it."""

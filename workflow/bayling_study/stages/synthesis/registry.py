@@ -63,8 +63,7 @@ class Recipe:
     batch: int | None = None
 
 
-RECIPES: dict[str, Recipe] = {}
-"""All recipes by name; ``recipe_named`` fills it."""
+RECIPES: dict[str, Recipe] = {}  # all recipes by name; ``recipe_named`` fills it
 
 
 def recipe(

@@ -8,8 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-SAMPLES = 2
-"""Conversations of each recipe that are kept to show."""
+SAMPLES = 2  # conversations of each recipe that are kept to show
 
 
 class MixtureTally:

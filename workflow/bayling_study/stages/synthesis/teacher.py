@@ -31,10 +31,8 @@ class TeacherQuestion:
     of: str = "teacher"
 
 
-ROLES = ("teacher", "translator")
-"""Keys of a mixture that name a system to ask."""
-ANSWER_TOKENS = 1024
-"""Largest number of tokens of an answer: a translated sentence or a short text."""
+ROLES = ("teacher", "translator")  # keys of a mixture that name a system to ask
+ANSWER_TOKENS = 1024  # largest number of tokens of an answer: a translated sentence or a short text
 
 
 class EndpointTeacher:

@@ -17,10 +17,8 @@ from bayling_study.core.errors import StudyError
 from bayling_study.stages.synthesis.counts import apportion
 from bayling_study.stages.synthesis.hashing import Integers, mix
 
-ANY = ""
-"""Stands for all languages together."""
-TAKEN = 512
-"""Conversations turned into Python values at a time."""
+ANY = ""  # stands for all languages together
+TAKEN = 512  # conversations turned into Python values at a time
 
 
 @dataclass(frozen=True)

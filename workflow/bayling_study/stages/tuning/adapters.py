@@ -19,11 +19,9 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.seeds import derive_seed
 from bayling_study.shared.checkpoints.skeleton import skeleton
 
-ADAPTER = "default"
-"""PEFT's name of an adapter; a model here has one."""
+ADAPTER = "default"  # PEFT's name of an adapter; a model here has one
 QLORA, LORA = "tuning.adapter.kind: qlora", "adapter: {kind: lora}"
-BLOCK = 64
-"""Weights that share a constant in 4 bits; QLoRA's and bitsandbytes' default."""
+BLOCK = 64  # weights that share a constant in 4 bits; QLoRA's and bitsandbytes' default
 BASE = ".base_layer."
 """What PEFT puts into the names of the parameters of a layer that has an adapter."""
 

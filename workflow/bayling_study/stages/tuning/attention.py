@@ -23,8 +23,7 @@ NAMES: dict[str, Attention] = {
     "flex": "flex_attention",
 }
 """Setting to transformers' name."""
-SHARED = -1
-"""Segment of the start that all conversations of a sequence have in common."""
+SHARED = -1  # segment of the start that all conversations of a sequence have in common
 FILLING = -2
 """Segment of tokens that only fill a sequence; they see each other, and no one sees them."""
 FLEX_BLOCK = 128

@@ -19,8 +19,7 @@ from bayling_study.shared.tracking.host import peak_memory_bytes
 
 GIBIBYTE = 1 << 30
 
-TRIM_STEPS = 8
-"""Optimiser steps between two trims."""
+TRIM_STEPS = 8  # optimiser steps between two trims
 
 
 def release_free_memory() -> None:

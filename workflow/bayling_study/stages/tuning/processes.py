@@ -18,8 +18,7 @@ WAIT_LIMIT = timedelta(hours=2)
 """How long processes wait for one another: the first one verifies a checkpoint and writes
 the result alone, of 13 billion parameters 156 GB. A process that died is noticed by
 torch.distributed.run within seconds, whatever this is."""
-LOCK_SECONDS = 60.0
-"""How long workers of a killed run may take to save and end."""
+LOCK_SECONDS = 60.0  # how long workers of a killed run may take to save and end
 
 
 def local_device() -> torch.device:

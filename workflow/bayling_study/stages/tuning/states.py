@@ -36,10 +36,8 @@ from bayling_study.core.errors import StudyError
 WEIGHT = "weight"
 KEYS = (WEIGHT, "exp_avg", "exp_avg_sq")
 """What is stored of every trained parameter, in fp32; the moments by Adam's names in torch."""
-STATE_BYTES = 4 * len(KEYS)
-"""Bytes per trained parameter on disk."""
-FILE_BYTES = 1 << 29
-"""Size at which a process begins a new file; bounds the copies in host memory."""
+STATE_BYTES = 4 * len(KEYS)  # bytes per trained parameter on disk
+FILE_BYTES = 1 << 29  # size at which a process begins a new file; bounds the copies in host memory
 
 
 @dataclass(frozen=True)

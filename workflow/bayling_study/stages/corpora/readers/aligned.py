@@ -8,8 +8,7 @@ from bayling_study.config.corpora import ParallelCorpus
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.corpus_tables import ParallelSegment
 
-BLOCK_ROWS = 50
-"""Rows that are kept together by the split; a news article has 10 to 40 sentences."""
+BLOCK_ROWS = 50  # rows that are kept together by the split; a news article has 10 to 40 sentences
 
 
 def block(row: int) -> str:

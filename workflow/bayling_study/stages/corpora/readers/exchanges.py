@@ -12,8 +12,7 @@ from bayling_study.stages.corpora.readers.jsonitems import optional_text, read_i
 from bayling_study.stages.corpora.readers.locate import locate_all
 from bayling_study.stages.corpora.readers.odd import OddRow, or_odd
 
-HALVES = "half a character replaced"
-"""Name of the repair of a text that UTF-8 cannot hold."""
+HALVES = "half a character replaced"  # name of the repair of a text that UTF-8 cannot hold
 UNLEARNT = Message("unlearnt", "")
 """Stands for an answer that its source excludes from the loss; no dialogue goes beyond it."""
 

@@ -18,8 +18,7 @@ import pyarrow as pa
 
 from bayling_study.core.errors import StudyError
 
-LONGEST = 1 << 24
-"""Bytes of the longest line that is believed; more means that the file is no text."""
+LONGEST = 1 << 24  # bytes of the longest line that is believed; more means that the file is no text
 OPENERS: dict[str, Callable[..., Any]] = {
     **{".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open},
     ".zst": lambda path, mode: io.BufferedReader(pa.input_stream(path)),

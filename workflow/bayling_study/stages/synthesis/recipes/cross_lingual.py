@@ -13,8 +13,7 @@ from bayling_study.stages.synthesis.registry import Workshop, recipe
 from bayling_study.stages.synthesis.types import Instruction, instruction_of
 
 GAP = "____"
-MAX_SENTENCES = 2
-"""A text to continue has two sentences: what follows the first is then one answer."""
+MAX_SENTENCES = 2  # a text to continue has two sentences: what follows the first is then one answer
 
 WORDINGS = wordings_beside(__file__)
 
