@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from bayling_study.core.records import Hypothesis, Prompt
-from bayling_study.shared.metrics.measurement import Answers, Measurement
+from bayling_study.shared.metrics.measurement import Answers, Array, Measurement
+
+
+def resampled(measurement: Measurement, weights: Array) -> Array:
+    """Returns the metric's value on each resampled test set, shape (samples,), by one product."""
+    return measurement.combine(weights @ measurement.statistics)
 
 
 def answers(

@@ -15,9 +15,9 @@ from bayling_study.shared.metrics.resampling import (
     drawn_counts,
     drawn_mask,
     drawn_sums,
-    resampled,
 )
 from bayling_study.stages.significance.pairs import Average, PairTest, item_tests
+from helpers.scoring_cases import resampled
 
 
 def average_tests(items: list[list[PairTest]]) -> list[PairTest]:

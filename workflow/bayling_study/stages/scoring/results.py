@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -67,11 +68,10 @@ def _segment_rows(answers: Answers, results: list[Measurement]) -> Iterator[dict
 
 
 def _resample(suite: str, item: str, results: list[Measurement], plan: Resampling) -> Item:
-    seed = plan.seed_of("bootstrap", suite, item)
-    sizes = {len(one.statistics) for one in results}
-    drawn = {size: resampling.bootstrap_weights(size, plan.samples, seed) for size in sizes}
-    values = ((m, resampling.resampled(m, drawn[len(m.statistics)])) for m in results)
-    return {m.metric: Resampled(m, found) for m, found in values}
+    found = {one.metric: one for one in results}
+    own = replace(plan, seed=plan.seed_of("bootstrap", suite, item))
+    sums = resampling.all_sums(found, resampling.drawn_counts, own)
+    return {name: Resampled(one, one.combine(sums[name])) for name, one in found.items()}
 
 
 def _scores(answers: Answers, item: str, measured: Item, plan: Resampling) -> list[Score]:
