@@ -20,7 +20,6 @@ from bayling_study.shared.metrics.measurement import Measurement, Options, avera
 from bayling_study.shared.metrics.resampling import (
     Resampling,
     benjamini_hochberg,
-    bootstrap_weights,
     drawn_mask,
     holm,
     interval,
@@ -29,7 +28,7 @@ from bayling_study.shared.metrics.resampling import (
 )
 from bayling_study.stages.significance.families import Shown, correct_table, corrected
 from bayling_study.stages.significance.pairs import Average, PairTest, item_tests
-from helpers.scoring_cases import answers, resampled
+from helpers.scoring_cases import answers, bootstrap_weights, resampled
 
 SEED = 12345
 WORDS = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"]

@@ -20,9 +20,8 @@ from bayling_study.core.records import Key, grouped
 from bayling_study.core.seeds import derive_seed
 from bayling_study.shared.metrics.measurement import Array, Measurement
 
-Weights = NDArray[np.float32]
-"""How often segments count, shape (samples, segments): whole numbers, exact in 32 bits."""
-Draw = Callable[[np.random.Generator, int, int], Weights]
+Draw = Callable[[np.random.Generator, int, int], NDArray[np.generic]]
+"""Returns how often segments count, shape (samples, segments)."""
 TIE = 1e-9
 """Relative difference below which two differences count as equal: sums in another order."""
 BLOCK = 512
@@ -65,56 +64,43 @@ class Resampling:
         return f"percentile bootstrap over segments, {self.samples} samples, {percent} %"
 
 
-def bootstrap_weights(segments: int, samples: int, seed: int) -> Array:
-    """Returns how often each segment is drawn in each resample, shape (samples, segments)."""
-    return drawn_counts(np.random.default_rng(seed), samples, segments).astype(np.float64)
-
-
-def drawn_counts(generator: np.random.Generator, samples: int, segments: int) -> Weights:
+def drawn_counts(generator: np.random.Generator, samples: int, segments: int) -> NDArray[np.int64]:
     """Draws segments with replacement (Koehn 2004), with sacreBLEU's generator calls, and returns
     how often each was drawn in each resample, shape (samples, segments)."""
     drawn = generator.choice(segments, size=(samples, segments), replace=True)
     drawn += np.arange(samples)[:, None] * segments
-    counts = np.bincount(drawn.ravel(), minlength=samples * segments)
-    return counts.reshape(samples, segments).astype(np.float32)
+    return np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape)
 
 
-def drawn_mask(generator: np.random.Generator, samples: int, segments: int) -> Weights:
+def drawn_mask(generator: np.random.Generator, samples: int, segments: int) -> NDArray[np.bool_]:
     """Returns random 0/1 choices of the segments that keep their system, (samples, segments)."""
-    return generator.integers(2, size=(samples, segments), dtype=bool).astype(np.float32)
+    return generator.integers(2, size=(samples, segments), dtype=bool)
 
 
 def drawn_sums(statistics: Sequence[Array], draw: Draw, plan: Resampling) -> list[Array]:
     """Returns sums over drawn sets of segments, the same for all, (samples, columns) each, with
     only ``BLOCK`` draws in memory; statistics have the shape (segments, columns). Equal columns
-    (references', chrF2's in chrF++) are summed once."""
-    matrix = np.hstack(statistics)
+    (of references, of chrF2 in chrF++) are summed once. Whole numbers that no sum can bring to 2^24
+    are exact in 32 bits, where a product takes half the time."""
     numbers: dict[bytes, int] = {}
-    places = [numbers.setdefault(column.tobytes(), len(numbers)) for column in matrix.T]
-    matrix = matrix[:, np.unique(places, return_index=True)[1]]
-    whole = exact_in_single(matrix)
+    parts = [part.T.astype(np.float64) for part in statistics]
+    places = [[numbers.setdefault(c.tobytes(), len(numbers)) for c in part] for part in parts]
+    matrix = np.stack([np.frombuffer(column) for column in numbers], axis=1)
+    largest = np.abs(matrix).max(axis=0) * len(matrix)
+    whole = (largest < 2**24) & (matrix == np.rint(matrix)).all(axis=0)
     single, double = matrix[:, whole].astype(np.float32), matrix[:, ~whole]
     generator = np.random.default_rng(plan.seed)
-    sums = np.empty((plan.samples, matrix.shape[1]))
+    sums = np.empty((plan.samples, len(numbers)))
     for start in range(0, plan.samples, BLOCK):
         rows = sums[start : start + BLOCK]
-        weights = draw(generator, len(rows), len(matrix))
+        weights = draw(generator, len(rows), len(matrix)).astype(np.float32)
         rows[:, whole] = weights @ single
-        rows[:, ~whole] = weights @ double
-    ends = np.cumsum([part.shape[1] for part in statistics])[:-1]
-    return [sums.take(part, axis=1) for part in np.split(np.asarray(places), ends)]
+        if double.size:
+            rows[:, ~whole] = weights @ double
+    return [sums.take(part, axis=1) for part in places]
 
 
-def exact_in_single(statistics: Array) -> NDArray[np.bool_]:
-    """Tells of each column whether every sum over as many drawn segments is exact in 32 bits, of
-    which a product takes half the time: whole numbers that never reach 2^24."""
-    largest = np.abs(statistics).max(axis=0) * len(statistics)
-    return (largest < 2**24) & (statistics == np.rint(statistics)).all(axis=0)
-
-
-def all_sums(
-    measured: Mapping[Key, Measurement], draw: Draw, plan: Resampling
-) -> dict[Key, Array]:
+def all_sums(measured: Mapping[Key, Measurement], draw: Draw, plan: Resampling) -> dict[Key, Array]:
     """Returns sums of each one's statistics over the same drawn sets of segments."""
     result: dict[Key, Array] = {}
     for keys in grouped(measured, lambda key: len(measured[key].statistics)).values():
