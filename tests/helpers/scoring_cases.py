@@ -6,8 +6,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bayling_study.core.records import Hypothesis, Prompt
-from bayling_study.shared.metrics.measurement import Answers, Measurement
+from bayling_study.shared.metrics.measurement import Answers, Array, Measurement
+from bayling_study.shared.metrics.resampling import drawn_counts
+
+
+def bootstrap_weights(segments: int, samples: int, seed: int) -> NDArray[np.int64]:
+    """Returns how often each segment is drawn in each resample, shape (samples, segments)."""
+    return drawn_counts(np.random.default_rng(seed), samples, segments)
+
+
+def resampled(measurement: Measurement, weights: NDArray[Any]) -> Array:
+    """Returns the metric's value on each resampled test set, shape (samples,), by one product."""
+    return measurement.combine(weights @ measurement.statistics)
 
 
 def answers(

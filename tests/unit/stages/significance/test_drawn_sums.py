@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -10,14 +12,13 @@ from bayling_study.shared.metrics.measurement import average, mean, percentage, 
 from bayling_study.shared.metrics.resampling import (
     BLOCK,
     Resampling,
-    bootstrap_weights,
     defined,
     drawn_counts,
     drawn_mask,
     drawn_sums,
-    resampled,
 )
 from bayling_study.stages.significance.pairs import Average, PairTest, item_tests
+from helpers.scoring_cases import bootstrap_weights, resampled
 
 
 def average_tests(items: list[list[PairTest]]) -> list[PairTest]:
@@ -39,6 +40,30 @@ def test_sums_in_blocks_are_those_of_one_product(segments: int) -> None:
         found = drawn_sums(parts, way, plan)
         assert [one.shape for one in found] == [(plan.samples, 10), (plan.samples, 24)]
         assert all((one == whole @ part).all() for one, part in zip(found, parts, strict=True))
+
+
+@pytest.mark.parametrize("largest", [2**24 / 50 - 1, 2**24 / 50, 2.0**40, 0.1])
+def test_sums_of_large_numbers_and_of_fractions_are_not_rounded_to_32_bits(largest: float) -> None:
+    """Of 50 segments sums below 2^24 are exact in 32 bits, others need 64, and so do fractions."""
+    plan, draw = Resampling(200, 0.95, 5), np.random.default_rng(3)
+    column = np.floor(draw.random((50, 1)) * largest) if largest > 1 else draw.random((50, 1))
+    column[0] = np.floor(largest) if largest > 1 else largest
+    small = draw.integers(0, 9, (50, 2)).astype(float)
+    (found,) = drawn_sums([np.hstack([small, column])], drawn_counts, plan)
+    for row, weights in zip(found, bootstrap_weights(50, 200, 5), strict=True):
+        assert (row[:2] == weights @ small).all()
+        exact = math.fsum((weights * column[:, 0]).tolist())
+        assert row[2] == (exact if largest > 1 else pytest.approx(exact, rel=1e-14))
+
+
+def test_equal_columns_keep_their_places() -> None:
+    """A column of one system may be another's, or its own a second time."""
+    plan, one = Resampling(64, 0.95, 5), np.arange(12.0).reshape(6, 2)
+    other = np.stack([one[:, 1], -one[:, 0], one[:, 1]], axis=1)
+    found = drawn_sums([one, other], drawn_counts, plan)
+    weights = bootstrap_weights(6, 64, 5)
+    assert all((a == weights @ b).all() for a, b in zip(found, (one, other), strict=True))
+    assert all(sums.flags.c_contiguous for sums in found)
 
 
 def test_a_resample_without_a_denominator_has_no_value() -> None:

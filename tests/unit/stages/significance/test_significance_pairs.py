@@ -20,17 +20,15 @@ from bayling_study.shared.metrics.measurement import Measurement, Options, avera
 from bayling_study.shared.metrics.resampling import (
     Resampling,
     benjamini_hochberg,
-    bootstrap_weights,
     drawn_mask,
     holm,
     interval,
     p_value,
     paired_bootstrap,
-    resampled,
 )
 from bayling_study.stages.significance.families import Shown, correct_table, corrected
 from bayling_study.stages.significance.pairs import Average, PairTest, item_tests
-from helpers.scoring_cases import answers
+from helpers.scoring_cases import answers, bootstrap_weights, resampled
 
 SEED = 12345
 WORDS = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"]

@@ -10,7 +10,7 @@ from bayling_study.commands.ranking.sheet import ABILITIES, Key, Ranks
 from bayling_study.core.records import Score, write_scores
 from bayling_study.core.seeds import derive_seed
 from bayling_study.shared.metrics.measurement import Array
-from bayling_study.shared.metrics.resampling import bootstrap_weights
+from bayling_study.shared.metrics.resampling import drawn_counts
 from bayling_study.shared.score_files import PEOPLE
 
 SAMPLES = 1000
@@ -30,7 +30,8 @@ def scores(annotators: Sequence[Ranks], key: Key, seed: int) -> list[Score]:
         # (annotators, rows, systems): the places that the ranks mean
         table = np.array([places(ranks[ability], key) for ranks in annotators])
         rows = table.shape[1]
-        weights = bootstrap_weights(rows, SAMPLES, derive_seed(seed, "ranking", ability)) / rows
+        generator = np.random.default_rng(derive_seed(seed, "ranking", ability))
+        weights = drawn_counts(generator, SAMPLES, rows) / rows
         note = f"{len(annotators)} annotator(s)"
         note += f"; {_agreement(table)}" if len(annotators) > 1 else ""
         best = table == table.min(axis=-1, keepdims=True)

@@ -6,7 +6,7 @@ An aggregate is made only when all its items are there; a metric that does not k
 (the off-target rate of a language that no identifier knows) is the mean of the others, and says so.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -49,13 +49,11 @@ def pool_groups(suite: Suite) -> dict[str, list[str]]:
     return {}
 
 
-def pool(members: Sequence[Mapping[str, Measurement]]) -> list[Measurement]:
-    """Returns the metrics that all items have, each over the segments of all items."""
-    result = []
+def pool(members: Sequence[Mapping[str, Measurement]]) -> Iterator[Measurement]:
+    """Yields the metrics that all items have, each over the segments of all items."""
     for name, first in members[0].items():
         if all(name in member for member in members):
             statistics = np.concatenate([member[name].statistics for member in members])
             segments = np.concatenate([member[name].segments for member in members])
             note = f"{len(members)} items pooled"
-            result.append(replace(first, statistics=statistics, segments=segments, note=note))
-    return result
+            yield replace(first, statistics=statistics, segments=segments, note=note)

@@ -6,7 +6,7 @@ combination of sums follows sacreBLEU 2.6 (``metrics/bleu.py``, ``metrics/chrf.p
 to sacreBLEU's own results. An empty hypothesis is scored as empty and counted in the note.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 
 import numpy as np
@@ -56,7 +56,7 @@ def score(
     for position, tokenizer in enumerate(tokenizers):
         name = "bleu" if position == 0 else f"bleu-{tokenizer}"
         results.append(bleu(f"{name}{suffix}", lines, expected, tokenizer, options, note))
-    return results + _chrf(suffix, lines, expected, options, note)
+    return [*results, *_chrf(suffix, lines, expected, options, note)]
 
 
 def empty_note(hypotheses: Texts) -> str:
@@ -78,15 +78,13 @@ def bleu(
 
 def _chrf(
     suffix: str, lines: Texts, expected: Texts, options: Options, note: str
-) -> list[Measurement]:
+) -> Iterator[Measurement]:
     made = partial(CHRF, word_order=2)
     counts = _counts(f"chrf|{chrf_signature(2)}", made, lines, expected, options)
-    results = []
     for name, words in (("chrf2", 0), ("chrf++", 2)):
         part = counts[:, : 3 * (CHARACTER_ORDER + words)]
         made_by, values = chrf_signature(words), combine_chrf(part)
-        results.append(Measurement(f"{name}{suffix}", made_by, part, combine_chrf, values, note))
-    return results
+        yield Measurement(f"{name}{suffix}", made_by, part, combine_chrf, values, note)
 
 
 @cache

@@ -1,7 +1,8 @@
 """Score files: values with intervals, and every segment's value beside them."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -66,16 +67,14 @@ def _segment_rows(answers: Answers, results: list[Measurement]) -> Iterator[dict
                 yield {"id": prompt.id, "metric": measurement.metric, "value": round(value, 6)}
 
 
-def _resample(suite: str, item: str, results: list[Measurement], plan: Resampling) -> Item:
-    seed = plan.seed_of("bootstrap", suite, item)
-    sizes = {len(one.statistics) for one in results}
-    drawn = {size: resampling.bootstrap_weights(size, plan.samples, seed) for size in sizes}
-    values = ((m, resampling.resampled(m, drawn[len(m.statistics)])) for m in results)
-    return {m.metric: Resampled(m, found) for m, found in values}
+def _resample(suite: str, item: str, results: Iterable[Measurement], plan: Resampling) -> Item:
+    found = {one.metric: one for one in results}
+    own = replace(plan, seed=plan.seed_of("bootstrap", suite, item))
+    sums = resampling.all_sums(found, resampling.drawn_counts, own)
+    return {name: Resampled(one, one.combine(sums[name])) for name, one in found.items()}
 
 
-def _scores(answers: Answers, item: str, measured: Item, plan: Resampling) -> list[Score]:
-    scores = []
+def _scores(answers: Answers, item: str, measured: Item, plan: Resampling) -> Iterator[Score]:
     for metric, (found, resamples) in measured.items():
         meaning(metric)  # no score without a stated direction
         if found.judged and found.n > 0:
@@ -90,8 +89,7 @@ def _scores(answers: Answers, item: str, measured: Item, plan: Resampling) -> li
         guessed = found.chance is not None and low <= found.chance
         about = found.signature, method, note, guessed
         what = answers.suite, item, answers.system, metric
-        scores.append(Score(*what, found.value, low, high, found.n, *about))
-    return scores
+        yield Score(*what, found.value, low, high, found.n, *about)
 
 
 def _whole(groups: Groups, measured: dict[str, Item]) -> Iterator[tuple[str, list[Item]]]:

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from bayling_study.core.records import around, grouped
+from bayling_study.core.records import around
 from bayling_study.shared.metrics import resampling
 from bayling_study.shared.metrics.aggregates import some_of
 from bayling_study.shared.metrics.measurement import Array, Measurement
-from bayling_study.shared.metrics.resampling import Draw, Resampling
+from bayling_study.shared.metrics.resampling import Resampling
 
 NOT_COMPARED = ("gold-ceiling", "kept-reference")
 """Metrics (by the start of their name) that say nothing about a system."""
@@ -76,7 +76,7 @@ def item_tests(
         if not metric.startswith(NOT_COMPARED)
     }
     draws = resampling.drawn_counts, resampling.drawn_mask
-    bootstrap, kept = (_sums(measured, draw, plan) for draw in draws)
+    bootstrap, kept = (resampling.all_sums(measured, draw, plan) for draw in draws)
     resamples = {key: found.combine(bootstrap[key]) for key, found in measured.items()}
     tests = []
     for metric in dict.fromkeys(metric for metric, _ in measured):
@@ -92,15 +92,6 @@ def item_tests(
             drawn = resamples[one] - resamples[other], exchanges
             tests.append(PairTest(*what, len(first.statistics), *drawn))
     return tests
-
-
-def _sums(measured: Mapping[Key, Measurement], draw: Draw, plan: Resampling) -> dict[Key, Array]:
-    """Returns the sums of every system's statistics over the same drawn sets of segments."""
-    result: dict[Key, Array] = {}
-    for keys in grouped(measured, lambda key: len(measured[key].statistics)).values():
-        sums = resampling.drawn_sums([measured[key].statistics for key in keys], draw, plan)
-        result.update(zip(keys, sums, strict=True))
-    return result
 
 
 class Average:

@@ -2,7 +2,7 @@
 functions with ``@metric``, and a study computes those that ``scoring.metrics`` names."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from bayling_study.core.errors import StudyError
@@ -28,15 +28,13 @@ def metric(name: str, *, better: str, scale: str, averaged: bool = True) -> Call
     return register
 
 
-def measure(answers: Answers, options: Options) -> list[Measurement]:
-    """Returns the metrics that the study names (``StudyError`` if one is not registered)."""
+def measure(answers: Answers, options: Options) -> Iterator[Measurement]:
+    """Yields the metrics that the study names (``StudyError`` if one is not registered)."""
     if options.own:
         import_all(sys.modules[__name__])
-    results = []
     for name in options.own:
         found = look_up("metric", name, METRICS, "scoring.metrics")(answers, options)
         if len(found.statistics) != len(answers.prompts):
             what = f"{len(found.statistics)} rows of statistics for {len(answers.prompts)} answers"
             raise StudyError(what, where=f"metric {name}", fix="one row per answer, in their order")
-        results.append(replace(found, metric=name))
-    return results
+        yield replace(found, metric=name)
