@@ -162,9 +162,8 @@ def read_jsonl(path: Path) -> Iterator[Any]:
     """Yields the rows of a JSON-lines file (``StudyError`` names a line that cannot be read, or is
     empty); the last needs no line end (three BayLing-80 files have none)."""
     number = 0
-    decode = json.JSONDecoder(
-        parse_constant=refuse_constant
-    ).decode  # json.loads makes one a row: 1.6 x the time
+    # ``json.loads`` makes a decoder for each row: 1.6 times the time.
+    decode = json.JSONDecoder(parse_constant=refuse_constant).decode
     try:
         with open(path, encoding="utf-8", newline="\n") as stream:
             for line in stream:
