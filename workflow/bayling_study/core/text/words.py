@@ -110,8 +110,9 @@ def is_boundary(text: str, place: int) -> bool:
         return True
     if text[place] in MARKS:
         return False
-    sides = bearer(text, place), text[place]
-    return not all(side.isalnum() and not scripts.is_unspaced_character(side) for side in sides)
+    before, after = bearer(text, place), text[place]
+    inside = before.isalnum() and after.isalnum()
+    return not inside or any(map(scripts.is_unspaced_character, (before, after)))
 
 
 def is_quotable(fragment: str) -> bool:

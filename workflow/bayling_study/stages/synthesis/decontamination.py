@@ -51,23 +51,34 @@ class Overlap(NamedTuple):
     reason: str
 
 
+class _Filter:
+    """A bit for each hash, by which most others are told to be none of them."""
+
+    def __init__(self, hashes: Hashes) -> None:
+        self._shift = np.uint64(64 - max(16, int(len(hashes) * SLOTS).bit_length()))
+        self._bits = np.zeros(1 << (64 - int(self._shift) - 3), np.uint8)
+        places = hashes >> self._shift
+        bits = np.left_shift(1, places & np.uint64(7)).astype(np.uint8)
+        np.bitwise_or.at(self._bits, places >> np.uint64(3), bits)
+
+    def maybe(self, hashes: Hashes) -> Integers:
+        """Returns the places in ``hashes`` of those that may be known."""
+        places = hashes >> self._shift
+        bytes_ = self._bits[places >> np.uint64(3)]
+        return np.flatnonzero((bytes_ >> (places & np.uint64(7)).astype(np.uint8)) & 1)
+
+
 class _Grams:
-    """The n-grams of one order of all suites, with a bit filter that spares most searches."""
+    """The n-grams of one order of all suites, with a filter that spares most searches."""
 
     def __init__(self, hashes: Hashes, suites: Bytes, changes: Changes) -> None:
         self.hashes, first = np.unique(hashes, return_index=True)
         self.suites, self.changes = suites[first], changes[first]
-        self._shift = np.uint64(64 - max(16, int(len(hashes) * SLOTS).bit_length()))
-        self._filter = np.zeros(1 << (64 - int(self._shift) - 3), np.uint8)
-        places = self.hashes >> self._shift
-        bits = np.left_shift(1, places & np.uint64(7)).astype(np.uint8)
-        np.bitwise_or.at(self._filter, places >> np.uint64(3), bits)
+        self._filter = _Filter(self.hashes)
 
     def find(self, hashes: Hashes) -> tuple[Integers, Bytes, Changes]:
         """Returns the places in ``hashes`` that are known, suite and changes of each."""
-        places = hashes >> self._shift
-        bytes_ = self._filter[places >> np.uint64(3)]
-        maybe = np.flatnonzero((bytes_ >> (places & np.uint64(7)).astype(np.uint8)) & 1)
+        maybe = self._filter.maybe(hashes)
         near = np.searchsorted(self.hashes, hashes[maybe])
         near[near == len(self.hashes)] = 0
         sure = self.hashes[near] == hashes[maybe] if len(self.hashes) else near < 0
@@ -80,13 +91,16 @@ class Contamination:
 
     def __init__(self, tests: Mapping[str, Iterable[str]]) -> None:
         found: dict[int, list[tuple[Hashes, int, Changes]]] = {n: [] for n in (WHOLE, *ORDERS)}
+        leads = [np.empty(0, np.uint64)]
         for number, texts in enumerate(tests.values()):
             left = iter(texts)
             while some := list(islice(left, BATCH)):
                 spelt, _ = spellings(some)
-                for order, hashes, changes in _test_grams(units(spelt), len(spelt)):
+                for order, hashes, changes, begin in _test_grams(units(spelt), len(spelt)):
                     found[order].append((hashes, number, changes))
+                    leads.append(begin)
         self.suites = list(tests)
+        self._leads = _Filter(np.unique(np.concatenate(leads)))
         self._grams = {order: _Grams(*_joined(parts)) for order, parts in found.items()}
 
     def find(self, texts: Sequence[str]) -> list[Overlap | None]:
@@ -94,7 +108,7 @@ class Contamination:
         result: list[Overlap | None] = [None] * len(texts)
         spelt, numbers = spellings(texts)
         cut = units(spelt)
-        for order, hashes, starts, ends in _grams_of(cut, len(spelt)):
+        for order, hashes, starts, ends in _grams_of(cut, Runs(cut.hashes), len(spelt), self._leads):
             places, suites, changes = self._grams[order].find(hashes)
             if not len(places):
                 continue
@@ -115,9 +129,11 @@ def _joined(parts: list[tuple[Hashes, int, Changes]]) -> tuple[Hashes, Bytes, Ch
     return np.concatenate(hashes), owners, np.concatenate(changes)
 
 
-def _grams_of(cut: Units, count: int) -> Iterable[tuple[int, Hashes, Integers, Integers]]:
-    """Yields order, hashes, starts and ends of all n-grams of a batch, whole texts first."""
-    runs = Runs(cut.hashes)
+def _grams_of(
+    cut: Units, runs: Runs, count: int, leads: _Filter | None = None
+) -> Iterable[tuple[int, Hashes, Integers, Integers]]:
+    """Yields order, hashes, starts and ends of all n-grams of a batch, whole texts first. With
+    ``leads``, n-grams that begin otherwise are left out: of five orders, four fifths of the time."""
     sizes = np.bincount(cut.texts, minlength=count)
     ends = np.cumsum(sizes)
     weights = np.where(cut.wide, 1 / CHARACTERS_PER_WORD, 1.0)
@@ -125,23 +141,26 @@ def _grams_of(cut: Units, count: int) -> Iterable[tuple[int, Hashes, Integers, I
     ends, sizes = ends[worth >= MIN_WHOLE], sizes[worth >= MIN_WHOLE]
     starts = ends - sizes
     yield WHOLE, runs.hashes(starts, ends) + sizes.astype(np.uint64), starts, ends
+    likely = np.arange(len(cut.texts)) if leads is None else leads.maybe(runs.windows(ORDERS[-1]))
     for order in ORDERS:
-        last = len(cut.texts) - order + 1
-        if last > 0:
-            starts = np.flatnonzero(cut.texts[:last] == cut.texts[order - 1 :])
-            yield order, runs.hashes(starts, starts + order), starts, starts + order
+        starts = likely[: np.searchsorted(likely, len(cut.texts) - order + 1)]
+        starts = starts[cut.texts[starts] == cut.texts[starts + order - 1]]
+        yield order, runs.hashes(starts, starts + order), starts, starts + order
 
 
-def _test_grams(cut: Units, count: int) -> Iterable[tuple[int, Hashes, Changes]]:
+def _test_grams(cut: Units, count: int) -> Iterable[tuple[int, Hashes, Changes, Hashes]]:
     """Yields the n-grams by which the tests of a batch are known: one order for each text. With
-    them comes what foldings changed in each."""
+    them comes what foldings changed in each, and the hash of its beginning, if it is no whole."""
+    runs = Runs(cut.hashes)
     sizes = np.bincount(cut.texts, minlength=count)
     wide = 2 * np.bincount(cut.texts, cut.wide, minlength=count) > sizes
     lengths = np.where(wide, CHARACTERS[:, None], WORDS[:, None])
     orders = np.where(sizes >= lengths, lengths, WHOLE).max(axis=0)
-    for order, hashes, starts, ends in _grams_of(cut, count):
+    for order, hashes, starts, ends in _grams_of(cut, runs, count):
         own = orders[cut.texts[starts]] == order if order else np.full(len(starts), True)
-        yield order, hashes[own], cut.changes(starts[own], ends[own], order == WHOLE)
+        starts, ends = starts[own], ends[own]
+        leads = runs.hashes(starts, starts + ORDERS[-1]) if order else np.empty(0, np.uint64)
+        yield order, hashes[own], cut.changes(starts, ends, order == WHOLE), leads
 
 
 def held_out_texts(path: Path) -> Iterator[str]:
