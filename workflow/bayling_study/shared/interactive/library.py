@@ -6,7 +6,7 @@ import heapq
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -242,12 +242,13 @@ def kept_names(segment: DirectedPair) -> list[str]:
         word = english[start:end]
         starts = number == 0 or english[places[number - 1][0]] in ".!?:("
         capital = word[0].isupper() and word.isascii() and len(word) > 2
-        if capital and not starts and word not in result:
-            if word in other and occurrences(english, word) == occurrences(other, word) == 1:
-                result.append(word)
+        once = capital and not starts and word in other and word not in result
+        if once and occurrences(english, word) == occurrences(other, word) == 1:
+            result.append(word)
     return result
 
 
+@lru_cache(maxsize=1 << 12)  # five demands ask for them
 def aligned_sentences(segment: DirectedPair) -> list[tuple[str, str]]:
     """Returns the sentence pairs of a segment whose sides have equally many, else nothing."""
     source, target = sentences(segment.source_text), sentences(segment.target_text)

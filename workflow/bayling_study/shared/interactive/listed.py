@@ -97,13 +97,19 @@ def joined(learnt: list[LexiconTerm], listed: list[LexiconTerm], source: str) ->
     was learnt counts before it, and a longer listed term before a part of it."""
     if not listed:
         return learnt
-    result = list(learnt)
+    kept = {term: _compared(term) for term in learnt}
     for term in sorted(listed, key=lambda term: -len(term.source)):
-        sides = (pair for other in result for pair in zip(term, other, strict=True))
-        if not any(occurrences(a, b) or occurrences(b, a) for a, b in sides):
-            result.append(term)
+        one = _compared(term)
+        sides = (pair for other in kept.values() for pair in zip(one, other, strict=True))
+        near = ((a, b) for a, b in sides if a in b or b in a)
+        if not any(occurrences(a, b) or occurrences(b, a) for a, b in near):
+            kept[term] = one
     text = normalise(source)
-    return sorted(result, key=lambda term: text.find(normalise(term.source)))
+    return sorted(kept, key=lambda term: text.find(kept[term][0]))
+
+
+def _compared(term: LexiconTerm) -> tuple[str, str]:
+    return normalise(term.source), normalise(term.target)
 
 
 def read_lists(path: Path, lists: Mapping[str, TermList]) -> Counter[str]:

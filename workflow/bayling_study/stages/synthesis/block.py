@@ -3,7 +3,7 @@ and context decide a block's content: any number of workers gives the same."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count, islice
 from pathlib import Path
@@ -209,8 +209,8 @@ def _portion(
             break
         passed = gate.admit(_answered(drawn, recipe, workshop))
         for row in passed:
-            name = f"{recipe.name}/{place}/{block:04d}-{done:06d}"
-            yield replace(row, instruction=replace(row.instruction, id=name))
+            row.instruction.id = f"{recipe.name}/{place}/{block:04d}-{done:06d}"
+            yield row
             done += 1
         misses = 0 if passed or not (recipe.directed or recipe.batch) else misses + len(drawn)
     if done < portion.count:

@@ -37,8 +37,8 @@ WHOLE = 0
 """Stands for the order of an n-gram that is a whole text."""
 MIN_WHOLE = 3
 """Words of the shortest text that counts as a whole (5 characters)."""
-BATCH = 4096
-"""Texts hashed at a time."""
+BATCH, FOUND = 4096, 512
+"""Texts of the tests, and of the training data, hashed at a time."""
 SLOTS = 16
 """Bits of the filter in front of the sorted hashes, for each hash."""
 
@@ -96,19 +96,24 @@ class Contamination:
             left = iter(texts)
             while some := list(islice(left, BATCH)):
                 spelt, _ = spellings(some)
-                for order, hashes, changes, begin in _test_grams(units(spelt), len(spelt)):
+                cut = units(spelt)
+                leads.append(Runs(cut.hashes).windows(ORDERS[-1]))
+                for order, hashes, changes in _test_grams(cut, len(spelt)):
                     found[order].append((hashes, number, changes))
-                    leads.append(begin)
         self.suites = list(tests)
         self._leads = _Filter(np.unique(np.concatenate(leads)))
         self._grams = {order: _Grams(*_joined(parts)) for order, parts in found.items()}
 
     def find(self, texts: Sequence[str]) -> list[Overlap | None]:
         """Returns for each text why it must go, or nothing."""
+        parts = (texts[start : start + FOUND] for start in range(0, len(texts), FOUND))
+        return [found for part in parts for found in self._find(part)]
+
+    def _find(self, texts: Sequence[str]) -> list[Overlap | None]:
         result: list[Overlap | None] = [None] * len(texts)
         spelt, numbers = spellings(texts)
         cut = units(spelt)
-        for order, hashes, starts, ends in _grams_of(cut, Runs(cut.hashes), len(spelt), self._leads):
+        for order, hashes, starts, ends in _grams_of(cut, len(spelt), self._leads):
             places, suites, changes = self._grams[order].find(hashes)
             if not len(places):
                 continue
@@ -130,10 +135,11 @@ def _joined(parts: list[tuple[Hashes, int, Changes]]) -> tuple[Hashes, Bytes, Ch
 
 
 def _grams_of(
-    cut: Units, runs: Runs, count: int, leads: _Filter | None = None
+    cut: Units, count: int, leads: _Filter | None = None
 ) -> Iterable[tuple[int, Hashes, Integers, Integers]]:
     """Yields order, hashes, starts and ends of all n-grams of a batch, whole texts first. With
-    ``leads``, n-grams that begin otherwise are left out: of five orders, four fifths of the time."""
+    ``leads``, n-grams that begin otherwise are left out: four fifths of the time."""
+    runs = Runs(cut.hashes)
     sizes = np.bincount(cut.texts, minlength=count)
     ends = np.cumsum(sizes)
     weights = np.where(cut.wide, 1 / CHARACTERS_PER_WORD, 1.0)
@@ -148,19 +154,16 @@ def _grams_of(
         yield order, runs.hashes(starts, starts + order), starts, starts + order
 
 
-def _test_grams(cut: Units, count: int) -> Iterable[tuple[int, Hashes, Changes, Hashes]]:
+def _test_grams(cut: Units, count: int) -> Iterable[tuple[int, Hashes, Changes]]:
     """Yields the n-grams by which the tests of a batch are known: one order for each text. With
-    them comes what foldings changed in each, and the hash of its beginning, if it is no whole."""
-    runs = Runs(cut.hashes)
+    them comes what foldings changed in each."""
     sizes = np.bincount(cut.texts, minlength=count)
     wide = 2 * np.bincount(cut.texts, cut.wide, minlength=count) > sizes
     lengths = np.where(wide, CHARACTERS[:, None], WORDS[:, None])
     orders = np.where(sizes >= lengths, lengths, WHOLE).max(axis=0)
-    for order, hashes, starts, ends in _grams_of(cut, runs, count):
+    for order, hashes, starts, ends in _grams_of(cut, count):
         own = orders[cut.texts[starts]] == order if order else np.full(len(starts), True)
-        starts, ends = starts[own], ends[own]
-        leads = runs.hashes(starts, starts + ORDERS[-1]) if order else np.empty(0, np.uint64)
-        yield order, hashes[own], cut.changes(starts, ends, order == WHOLE), leads
+        yield order, hashes[own], cut.changes(starts[own], ends[own], order == WHOLE)
 
 
 def held_out_texts(path: Path) -> Iterator[str]:
