@@ -10,7 +10,15 @@ import pytest
 
 from bayling_study.stages.synthesis.audit import audit
 from bayling_study.stages.synthesis.decontamination import Contamination
-from bayling_study.stages.synthesis.folding import DIGRAPHS, GONE, SERBIAN, table
+from bayling_study.stages.synthesis.folding import (
+    DIGRAPHS,
+    GONE,
+    SERBIAN,
+    STEADY,
+    cased,
+    steady,
+    table,
+)
 from helpers.synthesis_corpora import CharacterTokenizer, made, mixture, talks, write_corpora
 
 GERMAN = "Der alte Leuchtturm an der Küste warnt seit hundert Jahren die Schiffe vor den Felsen"
@@ -22,6 +30,7 @@ LATIN = "Ljubav i nježnost džinova čuvaju đaci, a ćutljivi učitelj šalje 
 URDU = "میں کل کتاب خانہ جا کر اپنے دوست کے لیے ایک نئی کتاب لانا چاہتا ہوں"
 SIMPLIFIED = "国家图书馆后面的饭馆里，学生们点了面条和台湾的干果，还谈论着历史、经济与艺术"
 TRADITIONAL = "國家圖書館後面的飯館裡，學生們點了麵條和臺灣的乾果，還談論着歷史、經濟與藝術"
+HALVES = (0xD800, 0xE000)  # of characters: UTF-8 cannot hold them, so that a sign stands for them
 INVISIBLE, MARKUP, ARABIC_FOLD = "invisible characters", "markup", "Arabic"
 
 
@@ -197,6 +206,21 @@ def test_a_placeholder_in_angle_brackets_is_a_word() -> None:
     assert reason("git notes edit [<object>]", "git notes edit [<ref>]") is None
     assert reason("git notes edit <object>", "git notes edit") is None
     assert reason("git notes edit <object>", "git notes edit object") == "equals a test text"
+
+
+@pytest.mark.parametrize("before", ["a", "か", "ᄀ", "가", "ে", "ေ", "Ω", "中", "ſ"])
+def test_signs_that_are_cased_by_a_table_are_so_whatever_stands_beside_them(before: str) -> None:
+    signs = [chr(n) for n in np.flatnonzero(steady()[:STEADY] != GONE) if n not in range(*HALVES)]
+    text = before.join(["", *signs, ""])
+    plain = unicodedata.normalize("NFKC", text.replace("\n", " ")).casefold()
+    assert cased([text]).tolist() == [ord(sign) for sign in plain]
+    assert len(signs) > 100_000
+
+
+@pytest.mark.parametrize("text", ["e\u0301 ü", "か\u3099", "각", "ß ŉ", "Љ", "𠀀가", "ﬁ"])
+def test_other_signs_are_cased_with_what_stands_beside_them(text: str) -> None:
+    plain = unicodedata.normalize("NFKC", text).casefold().replace("љ", DIGRAPHS["љ"])
+    assert cased([text]).tolist() == [ord(sign) for sign in plain]
 
 
 def test_a_line_break_as_entity_moves_no_text_of_the_batch() -> None:

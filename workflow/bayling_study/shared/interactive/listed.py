@@ -97,19 +97,15 @@ def joined(learnt: list[LexiconTerm], listed: list[LexiconTerm], source: str) ->
     was learnt counts before it, and a longer listed term before a part of it."""
     if not listed:
         return learnt
-    kept = {term: _compared(term) for term in learnt}
+    sides = {term: [normalise(side) for side in term] for term in (*learnt, *listed)}
+    result = list(learnt)
     for term in sorted(listed, key=lambda term: -len(term.source)):
-        one = _compared(term)
-        sides = (pair for other in kept.values() for pair in zip(one, other, strict=True))
-        near = ((a, b) for a, b in sides if a in b or b in a)
+        pairs = (p for other in result for p in zip(sides[term], sides[other], strict=True))
+        near = ((a, b) for a, b in pairs if a in b or b in a)
         if not any(occurrences(a, b) or occurrences(b, a) for a, b in near):
-            kept[term] = one
+            result.append(term)
     text = normalise(source)
-    return sorted(kept, key=lambda term: text.find(kept[term][0]))
-
-
-def _compared(term: LexiconTerm) -> tuple[str, str]:
-    return normalise(term.source), normalise(term.target)
+    return sorted(result, key=lambda term: text.find(sides[term][0]))
 
 
 def read_lists(path: Path, lists: Mapping[str, TermList]) -> Counter[str]:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from typing import Any
 
@@ -59,12 +60,10 @@ class Gate:
         """Returns those that pass, measured, in their order; counts the others by reason."""
         fresh = []
         keys = [self._key(item) for item in made]
-        starts, ends = (
-            np.searchsorted(self._known, np.array(keys, np.uint64), side)
-            for side in ("left", "right")
-        )
-        for item, key, known in zip(made, keys, starts < ends, strict=True):
-            if known or key in self._seen:
+        places = partial(np.searchsorted, self._known, np.array(keys, np.uint64))
+        known = places("left") < places("right")
+        for item, key, repeated in zip(made, keys, known, strict=True):
+            if repeated or key in self._seen:
                 self._reject(item, "duplicate")
             else:
                 self._seen.add(key)
