@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from hashlib import blake2b
 from typing import Any
 
@@ -60,8 +59,8 @@ class Gate:
         """Returns those that pass, measured, in their order; counts the others by reason."""
         fresh = []
         keys = [self._key(item) for item in made]
-        places = partial(np.searchsorted, self._known, np.array(keys, np.uint64))
-        known = places("left") < places("right")
+        found = np.array(keys, np.uint64)
+        known = self._known.searchsorted(found) < self._known.searchsorted(found, "right")
         for item, key, repeated in zip(made, keys, known, strict=True):
             if repeated or key in self._seen:
                 self._reject(item, "duplicate")
