@@ -12,13 +12,26 @@ tokenizer called for each message, n-grams as Python strings in a set.
 Text is made of real English sentences (the Python manual, which every interpreter
 ships) and of random words in the script of each language; only its form matters.
 TOKENIZER is a checkpoint folder. ``--corpora`` keeps the tables for another run.
+
+    git worktree add /tmp/before COMMIT
+    python tests/bench/synthesis_speed.py TOKENIZER --than /tmp/before \
+        --conversations 210000 --languages 7
+
+makes the same mixture with both checkouts' code in turn and prints the medians' ratios.
+Fewer languages in proportion leave a block of work as large as at full size; above 200,000
+conversations tokens are counted of a sample, as there.
 """
 
 from __future__ import annotations
 
 import argparse
+import filecmp
+import json
+import os
 import random
 import resource
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -27,6 +40,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 from pydoc_data import topics
+from statistics import median
 from typing import Any
 
 import psutil
@@ -44,6 +58,7 @@ from bayling_study.shared.corpus_tables import CONVERSATION_SCHEMA, PARALLEL_SCH
 from bayling_study.stages.synthesis.__main__ import load_tokenizer
 from bayling_study.stages.synthesis.mixture import MixtureTask, make
 
+ROOT = Path(__file__).parents[2]
 SHARES = {"zh": 0.432, "en": 0.262, "cross": 0.306}
 """BayLing 2's instructions (arXiv 2411.16300): Chinese, English, cross-lingual."""
 FORMS = {"translation": 0.75, "interactive": 0.15, "constrained": 0.1}
@@ -167,10 +182,11 @@ def write_table(path: Path, schema: pa.Schema, rows: Iterator[dict[str, Any]]) -
             writer.write_table(pa.Table.from_pylist(some, schema=schema))
 
 
-def write_corpora(folder: Path, count: int) -> None:
-    """Writes what a mixture of so many conversations is made from."""
+def write_corpora(folder: Path, count: int, number: int) -> None:
+    """Writes what a mixture of so many conversations in so many languages is made from."""
     text = Text(random.Random(1))
-    codes = [row.code for row in flores_languages() if row.code not in ("en", "zh")][:99]
+    known = [row.code for row in flores_languages() if row.code not in ("en", "zh")]
+    codes = known[: number - 1]
     write_table(folder / "parallel.parquet", PARALLEL_SCHEMA, aligned(text, ["zh", *codes]))
     parts = (conversations(text, code, round(1.02 * count * SHARES[code])) for code in ("zh", "en"))
     rows = (row for part in parts for row in part)
@@ -251,8 +267,10 @@ def _grams(text: str) -> Iterator[str]:
         yield from (" ".join(units[i : i + order]) for i in range(len(units) - order + 1))
 
 
-def measure(folder: Path, corpora: Path, count: int, workers: int, tokenizer: Path) -> None:
-    """Makes one mixture and prints a line."""
+def measure(
+    folder: Path, corpora: Path, count: int, workers: int, tokenizer: Path
+) -> dict[str, float]:
+    """Makes one mixture in the folder, prints a line and returns its figures."""
     text = Text(random.Random(2))
     tests = [text.run("zh", 40) for _ in range(TESTS // 2)]
     tests += [" ".join(text.draw.choices(text.words, k=25)) for _ in range(TESTS // 2)]
@@ -271,6 +289,29 @@ def measure(folder: Path, corpora: Path, count: int, workers: int, tokenizer: Pa
         f"times its wall clock)",
         flush=True,
     )
+    return {"wall": watch.wall, "cpu": watch.cpu, "peak": watch.peak / 2**30}
+
+
+def compare(options: argparse.Namespace, folder: Path, corpora: Path, count: int) -> None:
+    """Makes a mixture with two checkouts in turn and prints a line."""
+    command = [sys.executable, "-P", __file__, str(options.tokenizer), "--corpora", str(corpora)]
+    command += ["--conversations", str(count), "--workers", str(options.workers)]
+    sides = {"before": options.than.resolve(), "now": ROOT}
+    facts: dict[str, list[dict[str, float]]] = {name: [] for name in sides}
+    for _ in range(options.rounds):
+        for name, checkout in sides.items():
+            environment = os.environ | {"PYTHONPATH": str(checkout / "workflow")}
+            out = folder / name
+            subprocess.run([*command, "--out", str(out)], check=True, env=environment)
+            facts[name].append(json.loads((out / f"train-{count}.json").read_text()))
+    same = filecmp.cmp(*(folder / name / f"train-{count}.parquet" for name in sides), shallow=False)
+    parts = []
+    for key, label in (("wall", "seconds"), ("cpu", "of processors"), ("peak", "GiB")):
+        old, new = (median(row[key] for row in facts[name]) for name in sides)
+        parts.append(f"{label} {old:.2f} before, {new:.2f} now ({new / old:.2f} ×)")
+    load = os.getloadavg()[0]
+    verdict = "the same bytes" if same else "OTHER bytes"
+    print(f"{count} conversations: {'; '.join(parts)}; {verdict}; load {load:.1f}", flush=True)
 
 
 def main() -> None:
@@ -282,14 +323,24 @@ def main() -> None:
     parser.add_argument("--conversations", type=int, nargs="+", default=[300_000, 3_200_000])
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--corpora", type=Path, help="folder that keeps the tables")
+    parser.add_argument("--languages", type=int, default=100)
+    parser.add_argument("--than", type=Path, help="another checkout to compare with")
+    parser.add_argument("--rounds", type=int, default=3, help="of the comparison")
+    parser.add_argument("--out", type=Path, help="folder that keeps the mixture and its figures")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         corpora = options.corpora or Path(name) / "corpora"
         if not (corpora / "terms.parquet").exists():
             corpora.mkdir(parents=True, exist_ok=True)
-            write_corpora(corpora, max(options.conversations))
+            write_corpora(corpora, max(options.conversations), options.languages)
         for count in options.conversations:
-            measure(Path(name), corpora, count, options.workers, options.tokenizer)
+            if options.than:
+                compare(options, Path(name), corpora, count)
+                continue
+            out = options.out or Path(name)
+            out.mkdir(parents=True, exist_ok=True)
+            facts = measure(out, corpora, count, options.workers, options.tokenizer)
+            (out / f"train-{count}.json").write_text(json.dumps(facts))
 
 
 if __name__ == "__main__":

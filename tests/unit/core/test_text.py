@@ -20,6 +20,7 @@ from bayling_study.core.text.scripts import (
 )
 from bayling_study.core.text.words import (
     MARKS,
+    TOKEN,
     columns,
     is_quotable,
     length,
@@ -186,6 +187,11 @@ def test_tokens_cover_all_but_the_spaces(value: str) -> None:
     tokens = [value[start:end] for start, end in spans(value)]
     assert "".join(tokens) == "".join(value.split())
     assert [token for token in tokens if token[0].isalnum()] == words(value)
+
+
+@given(st.text(st.characters(max_codepoint=0x7F)))
+def test_tokens_of_ascii_text_are_those_of_any_text(value: str) -> None:
+    assert spans(value) == [match.span() for match in TOKEN.finditer(value)]
 
 
 LETTERS = "aB1ß， _中国กาดี๒か\u3099é\u0301\u200c.-\n"

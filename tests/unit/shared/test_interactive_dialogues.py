@@ -149,6 +149,23 @@ def test_names_are_capitalised_words_inside_the_sentence_on_both_sides() -> None
         segment("Enter the Zenvo code. Then go to Paris", "输入 Zenvo 代码。Then 去巴黎")
     )
     assert found == ["Zenvo"]
+    assert kept_names(segment("Enter the Zenvo code", "输入 ZenvoHub 代码")) == []
+    assert kept_names(segment("Enter the eBook, see Book", "输入 Book 代码")) == ["Book"]
+
+
+def test_a_name_that_stands_in_small_letters_elsewhere_is_no_brand() -> None:
+    texts = [
+        ("Use the Kettle lamp", "使用 Kettle 灯"),
+        ("Use the Zenvo lamp", "使用 Zenvo 灯"),
+        ("Fill the kettle, not the xzenvo", "装满水壶"),
+    ]
+    rows = [
+        {"id": str(n), "source": "s", "document": str(n), "lang_a": "en", "lang_b": "zh"}
+        | {"text_a": english, "text_b": chinese}
+        for n, (english, chinese) in enumerate(texts)
+    ]
+    made = Library(rows, ["en-zh"], 1)
+    assert [made.brands(one) for one in made.segments("en-zh")] == [[], ["Zenvo"], []]
 
 
 def test_a_draft_lacks_a_term_only_as_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:

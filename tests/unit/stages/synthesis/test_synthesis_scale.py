@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
@@ -81,6 +83,13 @@ def test_the_bytes_do_not_depend_on_the_number_of_workers(
         made(folder, corpora, mixture(**WANTED), workers=workers)
         files.append((folder / "train.parquet").read_bytes())
     assert files[0] == files[1]
+
+
+def test_a_worker_counts_tokens_without_torch() -> None:
+    code = "import sys; from bayling_study.stages.synthesis import mixture; mixture._begin(None); "
+    code += "import transformers; transformers.PreTrainedTokenizerFast; print(sys.modules['torch'])"
+    run = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True)
+    assert run.stdout == "None\n", run.stderr
 
 
 def test_the_order_mixes_blocks_and_drops_what_two_of_them_made(

@@ -24,8 +24,10 @@ def tidy(text: str) -> str:
     return "\n".join(lines).strip()
 
 
+@lru_cache(maxsize=1 << 12)
 def normalise(text: str) -> str:
-    """Returns text for comparison: NFKC, case folded, runs of white space as one space."""
+    """Returns text for comparison: NFKC, case folded, runs of white space as one space. The last
+    ones are kept: looking for terms compares the same few texts some 80 times each."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 

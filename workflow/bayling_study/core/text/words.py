@@ -30,6 +30,7 @@ _ALONE = "".join(scripts.UNSPACED.values())
 _MARK = "".join(mark for mark in sorted(MARKS) if mark < "\U00010000") + "\U000e0100-\U000e01ef"
 TOKEN = re.compile(rf"[{_ALONE}][{_MARK}]*|(?:[^\W_{_ALONE}]+[{_MARK}]*)+|\S")
 ASCII_WORD = re.compile(r"[a-zA-Z0-9]+")
+ASCII_TOKEN = re.compile(r"[a-zA-Z0-9]+|\S")
 ASCII_LETTER = re.compile(r"[a-zA-Z]")
 
 SENTENCE_END = re.compile(r"(?<=[.!?…])(?<!\d\.)\s+(?=[\"'“„(A-ZÀ-ÞА-ЯΑ-Ω])|(?<=[。！？])\s*(?=.)")
@@ -45,7 +46,8 @@ QUOTES = frozenset("\"'“”„‚‘’«»‹›「」『』`")
 
 def spans(text: str) -> list[tuple[int, int]]:
     """Returns start and end of each token: words as in ``words``, and single signs."""
-    return [match.span() for match in TOKEN.finditer(text)]
+    token = ASCII_TOKEN if text.isascii() else TOKEN
+    return [match.span() for match in token.finditer(text)]
 
 
 def words(text: str) -> list[str]:
@@ -108,8 +110,9 @@ def is_boundary(text: str, place: int) -> bool:
         return True
     if text[place] in MARKS:
         return False
-    sides = bearer(text, place), text[place]
-    return not all(side.isalnum() and not scripts.is_unspaced_character(side) for side in sides)
+    before, after = bearer(text, place), text[place]
+    inside = before.isalnum() and after.isalnum()
+    return not inside or any(map(scripts.is_unspaced_character, (before, after)))
 
 
 def is_quotable(fragment: str) -> bool:

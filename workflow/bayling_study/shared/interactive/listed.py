@@ -97,13 +97,15 @@ def joined(learnt: list[LexiconTerm], listed: list[LexiconTerm], source: str) ->
     was learnt counts before it, and a longer listed term before a part of it."""
     if not listed:
         return learnt
+    sides = {term: [normalise(side) for side in term] for term in (*learnt, *listed)}
     result = list(learnt)
     for term in sorted(listed, key=lambda term: -len(term.source)):
-        sides = (pair for other in result for pair in zip(term, other, strict=True))
-        if not any(occurrences(a, b) or occurrences(b, a) for a, b in sides):
+        pairs = (p for other in result for p in zip(sides[term], sides[other], strict=True))
+        near = ((a, b) for a, b in pairs if a in b or b in a)
+        if not any(occurrences(a, b) or occurrences(b, a) for a, b in near):
             result.append(term)
     text = normalise(source)
-    return sorted(result, key=lambda term: text.find(normalise(term.source)))
+    return sorted(result, key=lambda term: text.find(sides[term][0]))
 
 
 def read_lists(path: Path, lists: Mapping[str, TermList]) -> Counter[str]:

@@ -127,7 +127,8 @@ def _blocks(one: str, other: str) -> _Blocks:
     a compound with a hyphen, or a lone added or removed ideograph. A lone exchanged one takes its
     neighbour along (``室外`` for ``外``)."""
     left, right = spans(one), spans(other)
-    words_left, words_right = _tokens(one), _tokens(other)
+    words_left = [one[start:end] for start, end in left]
+    words_right = [other[start:end] for start, end in right]
     shortest = min(len(left), len(right))
     head = 0
     while head < shortest and words_left[head] == words_right[head]:

@@ -42,8 +42,8 @@ class Rows:
         self.languages: list[str] = []
         self._sizes: dict[str, int] = {}
         with pq.ParquetFile(path) as file:
-            names = ["source", *COLUMNS]
-            parts = [self._read(file.read_row_group(g, names)) for g in range(file.num_row_groups)]
+            groups = range(file.num_row_groups)
+            parts = [self._read(file.read_row_group(group, COLUMNS)) for group in groups]
         empty = np.empty(0, np.uint64)
         parts = parts or [(np.empty((0, 3), np.int16), empty, empty)]
         self._codes = np.concatenate([part[0] for part in parts])

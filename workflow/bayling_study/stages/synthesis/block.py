@@ -3,7 +3,7 @@ and context decide a block's content: any number of workers gives the same."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count, islice
 from pathlib import Path
@@ -15,6 +15,7 @@ import pyarrow as pa
 from bayling_study.config.synthesis import Mixture
 from bayling_study.core import seeds
 from bayling_study.core.files import read_json, write_json
+from bayling_study.core.progress import Progress
 from bayling_study.shared.interactive.dialogue import Director, Rejections
 from bayling_study.shared.interactive.library import Library
 from bayling_study.stages.synthesis.decontamination import Contamination
@@ -209,8 +210,8 @@ def _portion(
             break
         passed = gate.admit(_answered(drawn, recipe, workshop))
         for row in passed:
-            name = f"{recipe.name}/{place}/{block:04d}-{done:06d}"
-            yield replace(row, instruction=replace(row.instruction, id=name))
+            row.instruction.id = f"{recipe.name}/{place}/{block:04d}-{done:06d}"
+            yield row
             done += 1
         misses = 0 if passed or not (recipe.directed or recipe.batch) else misses + len(drawn)
     if done < portion.count:
@@ -227,7 +228,8 @@ def _answered(
         following: list[TeacherQuestion] = []
         for role in dict.fromkeys(question.of for question in asked):
             own = [question for question in asked if question.of == role]
-            answers = workshop.teachers[role].complete(question.messages for question in own)
+            said = workshop.teachers[role].complete(question.messages for question in own)
+            answers = Progress(f"{recipe.name}, {role}", len(own), "answers", over=said)
             for question, answer in zip(own, answers, strict=True):
                 finished = "no answer" if answer is None else question.finish(answer)
                 match finished:

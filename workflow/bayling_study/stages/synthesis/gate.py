@@ -26,7 +26,7 @@ SHOWN = 200
 """Characters of a rejected conversation that the audit shows."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Accepted:
     """An accepted conversation. ``key`` is the hash of its text and the mixture's seed: it gives
     the final order, in which the same text twice stands side by side. ``tokens`` are those in the
@@ -58,18 +58,21 @@ class Gate:
     def admit(self, made: Sequence[Instruction]) -> list[Accepted]:
         """Returns those that pass, measured, in their order; counts the others by reason."""
         fresh = []
-        for item in made:
-            text = "\n".join(message["content"] for message in item.messages)
-            digest = blake2b(text.encode("utf-8", "replace"), digest_size=8, salt=self._salt)
-            key = int.from_bytes(digest.digest(), "big")
-            place = int(np.searchsorted(self._known, np.uint64(key)))
-            known = place < len(self._known) and int(self._known[place]) == key
-            if known or key in self._seen:
+        keys = [self._key(item) for item in made]
+        found = np.array(keys, np.uint64)
+        known = self._known.searchsorted(found) < self._known.searchsorted(found, "right")
+        for item, key, repeated in zip(made, keys, known, strict=True):
+            if repeated or key in self._seen:
                 self._reject(item, "duplicate")
             else:
                 self._seen.add(key)
                 fresh.append((item, key))
         return self._clean(self._measure(fresh))
+
+    def _key(self, item: Instruction) -> int:
+        text = "\n".join(message["content"] for message in item.messages)
+        digest = blake2b(text.encode("utf-8", "replace"), digest_size=8, salt=self._salt)
+        return int.from_bytes(digest.digest(), "big")
 
     def _measure(self, made: Sequence[tuple[Instruction, int]]) -> list[Accepted]:
         """Returns the conversations that are short enough."""

@@ -97,6 +97,12 @@ class Runs:
         back = _powers(INVERSE, len(self._sums))[starts]
         return mix((self._sums[ends] - self._sums[starts]) * back)
 
+    def windows(self, size: int) -> Hashes:
+        """Returns the hashes of all runs of so many values, in their order."""
+        count = max(0, len(self._sums) - size)
+        sums = self._sums[size:] - self._sums[:count]
+        return mix(sums * _powers(INVERSE, count))
+
 
 def units(texts: Sequence[str]) -> Units:
     """Returns the units of texts, folded: case, compatibility forms and what ``folding`` names."""

@@ -3,6 +3,7 @@ hardly grows with the number of conversations: the plan holds a few numbers a ro
 one a conversation, a worker one block, the last pass one bucket."""
 
 import multiprocessing
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -119,6 +120,8 @@ _context: list[block.BlockContext] = []
 
 def _begin(context: block.BlockContext) -> None:
     pa.set_cpu_count(1)
+    # The tokenizer's library would load torch, which counting tokens does not need: 260 MiB.
+    sys.modules["torch"] = None  # type: ignore[assignment]
     _context.append(context)
 
 

@@ -15,7 +15,7 @@ SCHEMA = pa.schema([*((name, pa.string()) for name in TEXTS), *LISTS.items()])
 Message = dict[str, str]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Instruction:
     """One training conversation; its ``id`` is given when it is accepted. ``source`` has the ids of
     the upstream sources, joined by ``+``; ``direction`` is empty for general instructions,

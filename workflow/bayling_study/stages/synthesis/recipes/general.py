@@ -12,8 +12,8 @@ def general(workshop: Workshop, direction: str, rng: Random) -> Instruction | No
     row = next(workshop.general, None)
     if row is None:
         return None
-    messages = [{"role": m["role"], "content": m["content"]} for m in row["messages"]]
+    messages = row["messages"]
     if limit := workshop.mixture.max_turns:
         lead = messages[0]["role"] == "system"
         messages = messages[: 2 * limit + lead]
-    return Instruction("general", row["source"], "", list(row["languages"]), messages)
+    return Instruction("general", row["source"], "", row["languages"], messages)
