@@ -5,6 +5,12 @@ import pytest
 from bayling_study.shared.tracking import code
 
 
+def forget() -> None:
+    """Lets this process read all sources again, as another would."""
+    for cached in (code.code_hash, code._content, code._modules, code._needs, code._resolve):
+        cached.cache_clear()
+
+
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     root = tmp_path / "workflow"
@@ -29,15 +35,12 @@ def project(tmp_path, monkeypatch):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     monkeypatch.setattr(code, "ROOT", root)
-    monkeypatch.setattr(
-        code, "NEUTRAL", {root / "bayling_study/config", root / "bayling_study/core/errors.py"}
-    )
+    monkeypatch.setattr(code, "KEPT", tmp_path / "kept.json")
 
     def hashes_after(name: str | None = None, added: str = "edited = 1") -> dict[str, str]:
         if name:
             (root / name).write_text(f"{(root / name).read_text()}\n{added}\n")
-        for cached in (code.code_hash, code._imports, code._content):
-            cached.cache_clear()
+        forget()
         return {stage: code.code_hash(f"bayling_study.{stage}") for stage in ("a", "b")}
 
     return hashes_after
@@ -75,3 +78,43 @@ def test_a_docstring_at_any_place_is_words(project):
     without = "class A:\n    x: int = 1\n"
     kept, bare = (code._plain(code.ast.parse(text)) for text in (with_words, without))
     assert kept == bare != code._plain(code.ast.parse("class A:\n    x: int = 2\n"))
+
+
+@pytest.fixture
+def parsed(monkeypatch):
+    """The sources that are parsed from here on."""
+    found: list[bytes] = []
+    read = code._described
+    monkeypatch.setattr(code, "_described", lambda text: found.append(text) or read(text))
+    return found
+
+
+def test_only_an_edited_module_is_parsed_again(project, parsed):
+    before = project()
+    assert len(parsed) == 10
+    assert project() == before and len(parsed) == 10
+    assert project("bayling_study/a/one.py")["a"] != before["a"]
+    assert parsed[10:] == [b"import bayling_study.config\nedited = 1\n"]
+
+
+@pytest.mark.parametrize("kept", ["", "{", "[]", "null", "\0\xff"])
+def test_a_damaged_file_of_what_was_read_is_written_anew(project, parsed, kept):
+    before = project()
+    whole = code.KEPT.read_text()
+    code.KEPT.write_text(kept)
+    assert project() == before
+    assert code.KEPT.read_text() == whole and len(parsed) == 20
+
+
+def test_hashes_are_found_where_nothing_can_be_written(project, monkeypatch, tmp_path):
+    before = project()
+    (tmp_path / "a-file").touch()
+    monkeypatch.setattr(code, "KEPT", tmp_path / "a-file" / "kept.json")
+    assert project() == before
+
+
+def test_another_reader_believes_nothing_that_is_kept(project, parsed, monkeypatch):
+    before = project()
+    monkeypatch.setattr(code, "READER", code.hashlib.sha256(b"another"))
+    assert project() == before
+    assert len(parsed) == 20

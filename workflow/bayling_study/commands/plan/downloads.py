@@ -9,7 +9,7 @@ from bayling_study.config.sources import PINNED_KINDS
 from bayling_study.config.systems import FoundationSystem
 from bayling_study.dag.layout import Layout
 from bayling_study.dag.shapes import foundation_model
-from bayling_study.shared.sources.table import SourceRow, known_sources
+from bayling_study.shared.sources.table import SourceRow
 from bayling_study.stages.download.lock import lock_path, read_lock
 
 WEIGHTS = (".safetensors", ".bin", ".ckpt", ".gguf")
@@ -48,7 +48,7 @@ def downloads(layout: Layout) -> list[Download]:
     names = layout.names(FoundationSystem)
     found = {layout.system(n, FoundationSystem).source: foundation_model(layout, n) for n in names}
     weights = {n: HALF * m.shape.parameters() for n, m in found.items() if m.shape}
-    table = known_sources(layout.config).values()
+    table = layout.sources.values()
     result = []
     for source in layout.used_sources():
         row = layout.row(source)
