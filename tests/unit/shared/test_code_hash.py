@@ -7,7 +7,7 @@ from bayling_study.shared.tracking import code
 
 def forget() -> None:
     """Lets this process read all sources again, as another would."""
-    for cached in (code.code_hash, code._content, code._modules, code._needs, code._resolve):
+    for cached in (code.code_hash, code._state, code._imports, code._content):
         cached.cache_clear()
 
 
@@ -35,6 +35,9 @@ def project(tmp_path, monkeypatch):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     monkeypatch.setattr(code, "ROOT", root)
+    monkeypatch.setattr(
+        code, "NEUTRAL", {root / "bayling_study/config", root / "bayling_study/core/errors.py"}
+    )
     monkeypatch.setattr(code, "KEPT", tmp_path / "kept.json")
 
     def hashes_after(name: str | None = None, added: str = "edited = 1") -> dict[str, str]:
@@ -81,29 +84,30 @@ def test_a_docstring_at_any_place_is_words(project):
 
 
 @pytest.fixture
-def parsed(monkeypatch):
-    """The sources that are parsed from here on."""
-    found: list[bytes] = []
-    read = code._described
-    monkeypatch.setattr(code, "_described", lambda text: found.append(text) or read(text))
+def hashed(monkeypatch):
+    """The modules whose sources are parsed from here on."""
+    found: list[str] = []
+    read = code._hash
+    monkeypatch.setattr(code, "_hash", lambda module: found.append(module) or read(module))
     return found
 
 
-def test_only_an_edited_module_is_parsed_again(project, parsed):
+BOTH = ["bayling_study.a", "bayling_study.b"]
+
+
+def test_sources_are_parsed_again_after_an_edit_alone(project, hashed):
     before = project()
-    assert len(parsed) == 10
-    assert project() == before and len(parsed) == 10
-    assert project("bayling_study/a/one.py")["a"] != before["a"]
-    assert parsed[10:] == [b"import bayling_study.config\nedited = 1\n"]
+    assert project() == before and hashed == BOTH
+    assert project("bayling_study/core/files.tsv")["a"] != before["a"]
+    assert hashed == BOTH * 2
 
 
 @pytest.mark.parametrize("kept", ["", "{", "[]", "null", "\0\xff"])
-def test_a_damaged_file_of_what_was_read_is_written_anew(project, parsed, kept):
-    before = project()
-    whole = code.KEPT.read_text()
+def test_a_damaged_file_of_hashes_is_written_anew(project, hashed, kept):
+    before, whole = project(), code.KEPT.read_text()
     code.KEPT.write_text(kept)
     assert project() == before
-    assert code.KEPT.read_text() == whole and len(parsed) == 20
+    assert code.KEPT.read_text() == whole and hashed == BOTH * 2
 
 
 def test_hashes_are_found_where_nothing_can_be_written(project, monkeypatch, tmp_path):
@@ -113,8 +117,13 @@ def test_hashes_are_found_where_nothing_can_be_written(project, monkeypatch, tmp
     assert project() == before
 
 
-def test_another_reader_believes_nothing_that_is_kept(project, parsed, monkeypatch):
-    before = project()
-    monkeypatch.setattr(code, "READER", code.hashlib.sha256(b"another"))
-    assert project() == before
-    assert len(parsed) == 20
+def test_nothing_is_kept_of_sources_that_change_meanwhile(project, monkeypatch, tmp_path):
+    read = code._hash
+
+    def edited(module: str) -> str:
+        (tmp_path / "workflow" / "bayling_study" / "a" / "one.py").write_text(module)
+        return read(module)
+
+    monkeypatch.setattr(code, "_hash", edited)
+    project()
+    assert not code.KEPT.exists()

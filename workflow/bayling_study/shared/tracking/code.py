@@ -14,72 +14,65 @@ from contextlib import suppress
 from functools import cache
 from importlib.util import cache_from_source
 from pathlib import Path
-from typing import Any
 
-from bayling_study.core.files import write_text
+from bayling_study.core.files import sha256_file, sha256_listing, write_text
 
 PACKAGE = "bayling_study"
 ROOT = Path(__file__).resolve().parents[3]
+TABLES = {".tsv", ".yaml"}
+COUNTED = {".py", ".html", ".css", ".js", *TABLES}
 PLUGINS = "own"
 """Packages of that name import all of their modules by themselves."""
-_NEUTRAL_CORE = ("errors.py", "cli.py", "progress.py", "lookup.py", "credentials.py")
-NEUTRAL = (
-    *(f"{PACKAGE}/config/", f"{PACKAGE}/shared/tracking/"),
-    *(f"{PACKAGE}/core/{name}" for name in _NEUTRAL_CORE),
-)
+NEUTRAL = {
+    *(ROOT / PACKAGE / "config", ROOT / PACKAGE / "shared" / "tracking"),
+    *(ROOT / PACKAGE / "core" / name for name in ("errors.py", "cli.py", "progress.py")),
+    *(ROOT / PACKAGE / "core" / name for name in ("lookup.py", "credentials.py")),
+}
 """Folders and modules that cannot change a result."""
 KEPT = Path(cache_from_source(__file__)).with_suffix(".json")
-"""What was read of each module, beside Python's bytecode. Without it the hashes of all stages take
-1.3 seconds of every start of Snakemake and some of every job's, with it 0.1 (one core, 2024)."""
-READER = hashlib.sha256(Path(__file__).read_bytes())
-"""What is kept was read by this very module."""
+"""The hashes found, beside Python's bytecode: parsing all modules takes 1.3 s of CPU time at every
+start of Snakemake, 0.4 at a job's; hashing their bytes 0.05."""
 
 
 @cache
 def code_hash(module: str) -> str:
     """Returns 16 hex digits over the sources of a module, or of all modules of a package such as
     ``bayling_study.stages.tuning``, and of all project modules they import."""
-    names = sorted(_closure(module))
-    listed = "".join(f"{name}\0{_content(name)}\n" for name in names)
-    return hashlib.sha256(listed.encode()).hexdigest()[:16]
+    state, kept = _state(), dict[str, str]()
+    with suppress(OSError, ValueError, LookupError, TypeError):  # none, damaged, of another state
+        kept |= json.loads(KEPT.read_bytes())[state]
+    if module not in kept:
+        kept[module] = _hash(module)
+        if _state.__wrapped__() == state:  # nobody has edited a file meanwhile
+            with suppress(OSError):
+                write_text(KEPT, json.dumps({state: kept}))
+    return kept[module]
 
 
 @cache
-def _content(name: str) -> str:
-    """Returns the hash of what of a file can change a result: of a module without words about it,
-    of a page or table all."""
-    if name in _modules():
-        return str(_modules()[name]["content"])
-    return hashlib.sha256((ROOT / name).read_bytes()).hexdigest()
+def _state() -> str:
+    files = (path for path in sorted((ROOT / PACKAGE).rglob("*")) if path.suffix in COUNTED)
+    return sha256_listing({path.relative_to(ROOT).as_posix(): sha256_file(path) for path in files})
+
+
+def _hash(module: str) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(_closure(module)):
+        digest.update(f"{path.relative_to(ROOT).as_posix()}\0".encode())
+        digest.update(_content(path))
+    return digest.hexdigest()[:16]
 
 
 @cache
-def _modules() -> dict[str, dict[str, Any]]:
-    """Returns of each module of the package, by its path below ``ROOT``, the hash of its bytes and
-    of its ``content``, and the names that it ``imports``. Only of modules that differ from what is
-    kept the source is parsed; it is kept where files can be written."""
-    kept: dict[str, dict[str, Any]] = {}
-    with suppress(OSError, ValueError):  # none yet, or a damaged one
-        kept = dict(json.loads(KEPT.read_bytes()) or {})
-    found = {}
-    for path in sorted((ROOT / PACKAGE).rglob("*.py")):
-        name, text = path.relative_to(ROOT).as_posix(), path.read_bytes()
-        mark = READER.copy()
-        mark.update(text)
-        old = kept.get(name, {})
-        same = old.get("source") == mark.hexdigest()
-        found[name] = old if same else {"source": mark.hexdigest(), **_described(text)}
-    if found != kept:
-        with suppress(OSError):
-            write_text(KEPT, json.dumps(found))
-    return found
+def _content(path: Path) -> bytes:
+    """Returns what of a file can change a result: of a module, its tree without words about it."""
+    if path.suffix != ".py":
+        return path.read_bytes()
+    return _plain(_tree(path.read_text(encoding="utf-8"))).encode()
 
 
-def _described(source: bytes) -> dict[str, Any]:
-    """Returns what ``_modules`` tells of a module's source."""
-    tree = ast.parse(source)
-    content = hashlib.sha256(_plain(tree).encode()).hexdigest()
-    return {"content": content, "imports": _imports(tree)}
+_tree = cache(ast.parse)
+"""By the text and not by the file, which may be edited while the workflow is read."""
 
 
 def _plain(node: object) -> str:
@@ -102,52 +95,51 @@ def _is_docstring(node: object) -> bool:
     return isinstance(value, ast.Constant) and isinstance(value.value, str)
 
 
-def _closure(module: str) -> set[str]:
+def _closure(module: str) -> set[Path]:
     pending = _entry_files(module)
-    seen: set[str] = set()
+    seen: set[Path] = set()
     while pending:
-        name = pending.pop()
-        if name not in seen and not name.startswith(NEUTRAL):
-            seen.add(name)
-            pending |= _needs(name) - seen
+        path = pending.pop()
+        if path not in seen and not NEUTRAL & {path, *path.parents}:
+            seen.add(path)
+            # A module reads the tables that lie beside it under its own name.
+            tables = {path.with_suffix(suffix) for suffix in TABLES}
+            pending |= (_imports(path) | tables & set(path.parent.iterdir())) - seen
     return seen
 
 
-def _entry_files(module: str) -> set[str]:
+def _entry_files(module: str) -> set[Path]:
     """Returns a module's file, or every file of a package, some of which a stage loads by name:
     without packages inside it that are programs of their own."""
     base = ROOT / Path(*module.split("."))
     if not base.is_dir():
-        return {base.with_suffix(".py").relative_to(ROOT).as_posix()}
+        return {base.with_suffix(".py")}
     programs = {path.parent for path in base.rglob("__main__.py")} - {base}
-    files = (path for path in base.rglob("*") if path.suffix in {".py", ".html", ".css", ".js"})
-    return {p.relative_to(ROOT).as_posix() for p in files if not programs & set(p.parents)}
+    files = {path for path in base.rglob("*") if path.suffix in COUNTED - TABLES}
+    return {path for path in files if not programs & set(path.parents)}
 
 
 @cache
-def _needs(name: str) -> set[str]:
-    """Returns the project files that a file imports, and the tables that lie beside it under its
-    own name: a module reads them."""
-    imported = _modules().get(name, {"imports": ()})["imports"]
-    tables = {(ROOT / name).with_suffix(suffix) for suffix in (".tsv", ".yaml")}
-    beside = {path.relative_to(ROOT).as_posix() for path in tables if path.is_file()}
-    return beside.union(*map(_resolve, imported))
-
-
-def _imports(tree: ast.Module) -> list[str]:
-    """Returns the names of the package that a module imports, anywhere in it."""
-    found: list[str] = []
-    for node in ast.walk(tree):
+def _imports(path: Path) -> set[Path]:
+    """Returns the project files that a source imports, anywhere in it."""
+    if path.suffix != ".py":
+        return set()
+    found: set[Path] = set()
+    for node in ast.walk(_tree(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
-            found += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         elif isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
-    return sorted({name for name in found if name.split(".")[0] == PACKAGE})
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        found |= {file for name in names for file in _resolve(name)}
+    return found
 
 
-@cache
-def _resolve(name: str) -> set[str]:
-    base = name.replace(".", "/")
-    if base.endswith(f"/{PLUGINS}"):
-        return {name for name in _modules() if name.rpartition("/")[0] == base}
-    return {f"{base}.py", f"{base}/__init__.py"} & _modules().keys()
+def _resolve(name: str) -> set[Path]:
+    if name.split(".")[0] != PACKAGE:
+        return set()
+    base = ROOT / Path(*name.split("."))
+    if base.is_dir():
+        return set(base.glob("*.py" if base.name == PLUGINS else "__init__.py"))
+    return {file for file in (base.with_suffix(".py"),) if file.exists()}
