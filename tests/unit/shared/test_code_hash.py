@@ -5,6 +5,12 @@ import pytest
 from bayling_study.shared.tracking import code
 
 
+def forget() -> None:
+    """Lets this process read all sources again, as another would."""
+    for cached in (code.code_hash, code._state, code._imports, code._content):
+        cached.cache_clear()
+
+
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     root = tmp_path / "workflow"
@@ -32,12 +38,12 @@ def project(tmp_path, monkeypatch):
     monkeypatch.setattr(
         code, "NEUTRAL", {root / "bayling_study/config", root / "bayling_study/core/errors.py"}
     )
+    monkeypatch.setattr(code, "KEPT", tmp_path / "kept.json")
 
     def hashes_after(name: str | None = None, added: str = "edited = 1") -> dict[str, str]:
         if name:
             (root / name).write_text(f"{(root / name).read_text()}\n{added}\n")
-        for cached in (code.code_hash, code._imports, code._content):
-            cached.cache_clear()
+        forget()
         return {stage: code.code_hash(f"bayling_study.{stage}") for stage in ("a", "b")}
 
     return hashes_after
@@ -75,3 +81,49 @@ def test_a_docstring_at_any_place_is_words(project):
     without = "class A:\n    x: int = 1\n"
     kept, bare = (code._plain(code.ast.parse(text)) for text in (with_words, without))
     assert kept == bare != code._plain(code.ast.parse("class A:\n    x: int = 2\n"))
+
+
+@pytest.fixture
+def hashed(monkeypatch):
+    """The modules whose sources are parsed from here on."""
+    found: list[str] = []
+    read = code._hash
+    monkeypatch.setattr(code, "_hash", lambda module: found.append(module) or read(module))
+    return found
+
+
+BOTH = ["bayling_study.a", "bayling_study.b"]
+
+
+def test_sources_are_parsed_again_after_an_edit_alone(project, hashed):
+    before = project()
+    assert project() == before and hashed == BOTH
+    assert project("bayling_study/core/files.tsv")["a"] != before["a"]
+    assert hashed == BOTH * 2
+
+
+@pytest.mark.parametrize("kept", ["", "{", "[]", "null", "\0\xff"])
+def test_a_damaged_file_of_hashes_is_written_anew(project, hashed, kept):
+    before, whole = project(), code.KEPT.read_text()
+    code.KEPT.write_text(kept)
+    assert project() == before
+    assert code.KEPT.read_text() == whole and hashed == BOTH * 2
+
+
+def test_hashes_are_found_where_nothing_can_be_written(project, monkeypatch, tmp_path):
+    before = project()
+    (tmp_path / "a-file").touch()
+    monkeypatch.setattr(code, "KEPT", tmp_path / "a-file" / "kept.json")
+    assert project() == before
+
+
+def test_nothing_is_kept_of_sources_that_change_meanwhile(project, monkeypatch, tmp_path):
+    read = code._hash
+
+    def edited(module: str) -> str:
+        (tmp_path / "workflow" / "bayling_study" / "a" / "one.py").write_text(module)
+        return read(module)
+
+    monkeypatch.setattr(code, "_hash", edited)
+    project()
+    assert not code.KEPT.exists()

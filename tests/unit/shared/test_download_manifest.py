@@ -8,7 +8,8 @@ import pytest
 
 from bayling_study.config.model import StudyConfig
 from bayling_study.core.errors import StudyError
-from bayling_study.shared.sources.table import COLUMNS, read_sources, row_hash, source_row
+from bayling_study.dag.layout import Layout
+from bayling_study.shared.sources.table import COLUMNS, read_sources, row_hash
 from helpers import ROOT
 
 GOOD = {
@@ -94,7 +95,16 @@ def test_wrong_header_wrong_width_and_double_id_are_named(tmp_path: Path) -> Non
 
 def test_unknown_source_gets_a_suggestion(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="write 'catalogue' instead"):
-        source_row(of_table(table(tmp_path / "s.tsv", GOOD | {"id": "catalogue"})), "catalogu")
+        Layout(of_table(table(tmp_path / "s.tsv", GOOD | {"id": "catalogue"}))).row("catalogu")
+
+
+def test_the_table_is_read_once_for_all_questions(tmp_path: Path) -> None:
+    path = table(tmp_path / "s.tsv", GOOD)
+    layout = Layout(of_table(path))
+    (name,) = layout.sources
+    path.unlink()
+    assert layout.row(name).id == name
+    assert layout.download(name).name.startswith(f"{name}-")
 
 
 def test_row_hash_follows_the_bytes_and_nothing_else(tmp_path: Path) -> None:

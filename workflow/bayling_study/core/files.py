@@ -16,8 +16,7 @@ from typing import IO, Any
 
 from bayling_study.core.errors import StudyError
 
-CHUNK_BYTES = 1 << 20
-"""Read at a time of downloads and archives."""
+CHUNK_BYTES = 1 << 20  # read at a time of downloads and archives
 NOT_JSON = (ValueError, RecursionError)
 """What is raised of text that is no JSON, is nested too deeply, or has a number too long."""
 FOREIGN = re.compile(

@@ -35,8 +35,7 @@ FAILING = 2  # jobs that it allows to fail
 class Rate(NamedTuple):
     """What a training of the same foundation measured, as its run record says."""
 
-    tokens_per_second: float
-    """Real tokens of one process, median over the steps."""
+    tokens_per_second: float  # real tokens of one process, median over the steps
     processes: int
     device: str
     record: Path
@@ -50,8 +49,7 @@ class Chain(NamedTuple):
     jobs: int
     basis: str
     measured: bool
-    minutes: float | None
-    """Of a job; none without a limit."""
+    minutes: float | None  # of a job; none without a limit
 
     @property
     def allowed(self) -> int:

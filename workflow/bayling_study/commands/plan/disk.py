@@ -27,10 +27,8 @@ class Need(NamedTuple):
     folder: Path
     stays: int
     scratch: int = 0
-    saving: str = ""
-    """A change of the config that makes it smaller."""
-    guessed: int = 0
-    """How much of what stays is the estimated size of downloads."""
+    saving: str = ""  # a change of the config that makes it smaller
+    guessed: int = 0  # how much of what stays is the estimated size of downloads
 
 
 def disk_needs(

@@ -9,7 +9,7 @@ from bayling_study.config.sources import PINNED_KINDS
 from bayling_study.config.systems import FoundationSystem
 from bayling_study.dag.layout import Layout
 from bayling_study.dag.shapes import foundation_model
-from bayling_study.shared.sources.table import SourceRow, known_sources
+from bayling_study.shared.sources.table import SourceRow
 from bayling_study.stages.download.lock import lock_path, read_lock
 
 WEIGHTS = (".safetensors", ".bin", ".ckpt", ".gguf")
@@ -19,13 +19,11 @@ class Download(NamedTuple):
     """One source to download, with its row in the table of sources."""
 
     row: SourceRow
-    bytes: int | None
-    """Size of the transfer; none where there is nothing to estimate it from."""
+    bytes: int | None  # size of the transfer; none where there is nothing to estimate it from
     origin: str
     """Nothing of a size that the table or a lock states, ``shape`` where it follows from the
     model's (16-bit weights, once), ``estimate`` where it is that of sources like it."""
-    state: str
-    """``there``, ``local`` (a folder of the user, used in place) or ``missing``."""
+    state: str  # ``there``, ``local`` (a folder of the user, used in place) or ``missing``
 
     @property
     def left(self) -> int:
@@ -48,7 +46,7 @@ def downloads(layout: Layout) -> list[Download]:
     names = layout.names(FoundationSystem)
     found = {layout.system(n, FoundationSystem).source: foundation_model(layout, n) for n in names}
     weights = {n: HALF * m.shape.parameters() for n, m in found.items() if m.shape}
-    table = known_sources(layout.config).values()
+    table = layout.sources.values()
     result = []
     for source in layout.used_sources():
         row = layout.row(source)

@@ -92,10 +92,8 @@ class Tuning(NamedTuple):
     left."""
 
     system: str
-    tokens: float
-    """Tokens read in all epochs."""
-    measured_tokens: bool
-    """The mixture exists; else ``tokens`` is its upper limit."""
+    tokens: float  # tokens read in all epochs
+    measured_tokens: bool  # the mixture exists; else ``tokens`` is its upper limit
     flops: float
     memory: TrainingMemory
     settings: TuningSection

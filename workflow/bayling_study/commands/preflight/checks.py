@@ -18,10 +18,8 @@ class Expected(NamedTuple):
 
     token: str
     need: int
-    compiles: bool = False
-    """Training on GPUs compiles there."""
-    sdm: str = ""
-    """What rules run in, ``conda`` or ``apptainer``; empty for this interpreter."""
+    compiles: bool = False  # training on GPUs compiles there
+    sdm: str = ""  # what rules run in, ``conda`` or ``apptainer``; empty for this interpreter
 
 
 def on_node(

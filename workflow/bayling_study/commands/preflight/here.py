@@ -148,8 +148,7 @@ class Quota(NamedTuple):
     """What a quota program says about a disk: its line, blanks joined, and the bytes left."""
 
     row: str
-    left: float | None
-    """Bytes that may still be written; none where there is no limit."""
+    left: float | None  # bytes that may still be written; none where there is no limit
 
 
 def needs(dag: Dag) -> list[Need]:

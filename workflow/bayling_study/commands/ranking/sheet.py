@@ -114,8 +114,7 @@ class Key(NamedTuple):
 
     suite: str
     systems: list[str]
-    orders: dict[str, list[str]]
-    """Row number to the systems in the order of its answer columns."""
+    orders: dict[str, list[str]]  # row number to the systems in the order of its answer columns
 
     @classmethod
     def read(cls, path: Path) -> "Key":

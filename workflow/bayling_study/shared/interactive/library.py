@@ -184,8 +184,7 @@ class Library:
 
 
 CAPITALISED, LOWER = re.compile("[A-Z][a-zA-Z0-9]{2,}"), re.compile("[a-z]+")
-BRAND_DOCUMENTS = 3
-"""Documents beyond which a capitalised word is a common term."""
+BRAND_DOCUMENTS = 3  # documents beyond which a capitalised word is a common term
 
 
 def _stands_alone(text: str, name: str) -> bool:

@@ -17,12 +17,9 @@ from bayling_study.core.text.words import length, spans, words
 from bayling_study.shared.interactive.lexicon import MAX_SHARE, MIN_LETTERS, LexiconTerm, written
 from bayling_study.shared.interactive.types import DirectedPair
 
-MIN_UNSPACED = 2
-"""Characters of the shortest term of a script without spaces."""
-LONGEST = 40
-"""Characters of the longest term; longer glosses explain a word."""
-RARE = 2
-"""Segments that a word may occur in whatever their number, before it is a function word."""
+MIN_UNSPACED = 2  # characters of the shortest term of a script without spaces
+LONGEST = 40  # characters of the longest term; longer glosses explain a word
+RARE = 2  # segments that a word may occur in whatever their number, before it is a function word
 COLUMNS = ["source", "lang_a", "lang_b", "term_a", "term_b"]
 
 

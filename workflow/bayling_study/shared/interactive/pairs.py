@@ -17,16 +17,11 @@ from bayling_study.core.text.scripts import is_unspaced_character
 from bayling_study.core.text.words import is_quotable, spans
 from bayling_study.shared.interactive.types import DirectedPair
 
-MAX_WORDS = 4
-"""Longest block that may differ, in words of a script with spaces."""
-MAX_CHARACTERS = 8
-"""The same for a side written without spaces, in characters."""
-MIN_KEPT = 0.5
-"""Share of the longer translation that both have in common."""
-MIN_WORDS = 4
-"""Words of the source side that must be common."""
-NEIGHBOURS = 12
-"""Partners looked at for one segment; formulaic interfaces have hundreds."""
+MAX_WORDS = 4  # longest block that may differ, in words of a script with spaces
+MAX_CHARACTERS = 8  # the same for a side written without spaces, in characters
+MIN_KEPT = 0.5  # share of the longer translation that both have in common
+MIN_WORDS = 4  # words of the source side that must be common
+NEIGHBOURS = 12  # partners looked at for one segment; formulaic interfaces have hundreds
 
 JOINTS = frozenset("-–/_.:")
 """Characters that join the parts of one word; a block beside one is half a word."""

@@ -12,8 +12,7 @@ from typing import Any
 from bayling_study.core.files import read_json
 from bayling_study.shared.metrics.measurement import Answers, Measurement, Options
 
-MARK = "|norm:NFC"
-"""Stands in a signature where some text of the item was not in NFC already."""
+MARK = "|norm:NFC"  # stands in a signature where some text of the item was not in NFC already
 COMPARED = ("constraints", "demands")  # of a prompt's meta, beside its references
 
 Measure = Callable[[Answers, Options], list[Measurement]]

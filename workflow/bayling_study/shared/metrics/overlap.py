@@ -18,11 +18,9 @@ from bayling_study.core import languages
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.metrics.measurement import Answers, Array, Measurement, Options, quotient
 
-ORDER = 4
-"""Longest n-gram of BLEU."""
+ORDER = 4  # longest n-gram of BLEU
 CHARACTER_ORDER = 6
-BETA = 2
-"""chrF's weight of recall (chrF2: 2)."""
+BETA = 2  # chrF's weight of recall (chrF2: 2)
 
 Texts = list[str]
 

@@ -22,10 +22,8 @@ from bayling_study.shared.metrics.measurement import Array, Measurement
 
 Draw = Callable[[np.random.Generator, int, int], NDArray[np.generic]]
 """Returns how often segments count, shape (samples, segments)."""
-TIE = 1e-9
-"""Relative difference below which two differences count as equal: sums in another order."""
-BLOCK = 512
-"""Draws of one product; of a multiple of 32, numpy draws the same in parts as at once."""
+TIE = 1e-9  # relative difference below which two differences count as equal: sums in another order
+BLOCK = 512  # draws of one product; of a multiple of 32, numpy draws the same in parts as at once
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from bayling_study.config.sources import Kind, Source
 from bayling_study.core.credentials import without_credentials
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import sha256_json
-from bayling_study.core.lookup import closest, look_up
+from bayling_study.core.lookup import closest
 from bayling_study.core.tables import read_table
 
 IDENTITY = ("id", "kind", "location", "revision", "files", "sha256")
@@ -25,10 +25,8 @@ ROW_HASH_DIGITS = 8
 class SourceRow(Source):
     """A source and its name."""
 
-    id: Name
-    """What the configuration calls it, and the first part of its folder's name."""
-    first: int = 0
-    """Rows kept of each file, in a rehearsal; 0 keeps all."""
+    id: Name  # what the configuration calls it, and the first part of its folder's name
+    first: int = 0  # rows kept of each file, in a rehearsal; 0 keeps all
 
     @property
     def patterns(self) -> tuple[str, ...]:
@@ -66,13 +64,6 @@ def known_sources(config: StudyConfig) -> dict[str, SourceRow]:
         cut = {"first": config.rehearsal.rows}
         rows = {name: row.model_copy(update=cut) for name, row in rows.items()}
     return rows
-
-
-def source_row(config: StudyConfig, source: str) -> SourceRow:
-    """Returns one source's row (``StudyError``: the table is wrong, or neither it nor the
-    configuration has such a source)."""
-    where = f"{config.download.manifest} and sources"
-    return look_up("source", source, known_sources(config), where)
 
 
 def row_hash(row: SourceRow) -> str:

@@ -16,8 +16,9 @@ from bayling_study.config.study import DownloadSection
 from bayling_study.core import cli
 from bayling_study.core.disk import bytes_in, check_space
 from bayling_study.core.files import read_json
+from bayling_study.core.lookup import look_up
 from bayling_study.shared.sources.fetched import MANIFEST
-from bayling_study.shared.sources.table import SourceRow, source_row
+from bayling_study.shared.sources.table import SourceRow, known_sources
 from bayling_study.shared.tracking.record import run_record
 from bayling_study.stages.download import local
 from bayling_study.stages.download import lock as locks
@@ -43,7 +44,8 @@ def main() -> None:
     """Fetches the source, or finds that it is there."""
     options = COMMAND_LINE.parse_args()
     settings = load_settings(None, "download", operations=options.operations)
-    row = source_row(settings, options.source)
+    where = f"{settings.download.manifest} and sources"
+    row = look_up("source", options.source, known_sources(settings), where)
     # A download belongs to all studies.
     with run_record(options.record, "download", row.id, "shared", options.code) as run:
         run.parameters({"source": row.model_dump(mode="json", exclude={"note"})})

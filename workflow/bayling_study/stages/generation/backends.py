@@ -42,8 +42,7 @@ class GenerationJob:
         return {name: one(self.config.suites[name], found) for name, found in self.prompts.items()}
 
     def asked(self, asker: Any) -> dict[str, SuiteAnswers]:
-        """Returns the answers to each suite of who is asked with an ``answerer``, a runner or an
-        endpoint. Synthetic examples are made first."""
+        """Returns what a runner or an endpoint answers; synthetic examples are made first."""
         examples = asker.answerer.examples
         if examples and (own := examples.to_translate()):
             prompts = PromptSet(OWN_NAME, own, sha256_json([prompt.turns for prompt in own]))

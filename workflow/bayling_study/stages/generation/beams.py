@@ -1,10 +1,8 @@
-"""Beam search as transformers has it by default: length penalty 1, no early stopping.
-
-A search goes on until the best unfinished beam, by its mean log-probability so far, is no better
-than the worst of as many finished ones. transformers computes each prompt once a beam, and every
-search of a batch until the last one is over; here a prompt is computed once, and a search that is
-over leaves the batch. Scores are added up in the same order, so answers are the same.
-"""
+"""Beam search as transformers has it by default: length penalty 1, no early stopping. A search goes
+on until the best unfinished beam, by its mean log-probability so far, is no better than the worst
+of as many finished ones. transformers computes each prompt once a beam, and every search of a batch
+until the last one is over; here a prompt is computed once, and a search that is over leaves the
+batch. Scores are added up in the same order, so answers are the same."""
 
 import torch
 from torch import Tensor
@@ -44,25 +42,21 @@ class BeamSearch(TokenLoop):
             kept = (top + hits * LOW).topk(beams).indices
             running = (top + hits * LOW).gather(1, kept)
             worst = torch.where(over, found.min(dim=1, keepdim=True).values, LOW)
-            open_ = (running[:, :1] / length > worst).any(dim=1) & ~hits.all()
-            for place in (~open_).nonzero().flatten().tolist():
+            going = (running[:, :1] / length > worst).any(dim=1) & ~hits.all()
+            for place in (~going).nonzero().flatten().tolist():
                 self.answers[self.rows[place]] = finished[place, 0].tolist()
-            left = open_.nonzero().flatten()
+            left = going.nonzero().flatten()
             if not len(left):
                 break
             self.rows = [self.rows[place] for place in left.tolist()]
             origins, kept = origins[left], kept[left]
-            self.append_beams(left, origins.gather(1, kept), tokens[left].gather(1, kept))
+            parents = left.unsqueeze(-1) * beams + origins.gather(1, kept)
+            self.select(parents.flatten())
+            self.append(tokens[left].gather(1, kept).flatten())
             written = _taken(longer[left], kept)
             running, found, over, finished = running[left], found[left], over[left], finished[left]
             logits = self.logits()
         return self.answers
-
-    def append_beams(self, left: Tensor, origins: Tensor, tokens: Tensor) -> None:
-        """Goes on with the searches ``left``: each beam from its origin, with a token more."""
-        beams = origins.shape[1]
-        self.select((left.unsqueeze(-1) * beams + origins).flatten())
-        self.append(tokens.flatten())
 
 
 def _taken(rows: Tensor, places: Tensor) -> Tensor:

@@ -22,12 +22,11 @@ from bayling_study.shared.templates import Message
 from bayling_study.shared.translation_prompts import translation_prompt
 
 KEPT = 10_000  # segments of a direction, the first of the corpora, that examples are drawn from
-OWN_POOL = 4
-"""Texts that a system translates for itself, for each of the synthetic examples of an item."""
-OWN_DECODING = Decoding(beams=1, max_new_tokens=128)
-OWN = TranslationSuite(kind="translation", directions=["de-en"], decoding=OWN_DECODING)
-"""How it is asked for them, in whatever direction; its name is one that no suite can have."""
-OWN_NAME = ".examples"
+OWN_POOL = 4  # texts that a system translates for itself, for each synthetic example of an item
+OWN_NAME = ".examples"  # no suite can have it
+GREEDY = Decoding(beams=1, max_new_tokens=128)
+OWN = TranslationSuite(kind="translation", directions=["de-en"], decoding=GREEDY)
+"""How a system is asked for them, in whatever direction."""
 
 
 @dataclass(frozen=True)
@@ -77,15 +76,13 @@ class ExamplePools:
 
     @property
     def details(self) -> dict[str, Any]:
-        """What records and journals say of the pools: what was left out, and a hash of the rest; of
-        synthetic examples their number."""
+        """What records and journals say of the pools; of synthetic examples their number."""
         told = {"left_out": self.left_out, "sha256": sha256_json(self.pools)}
         own = {name: len(self.pools[name]) for name in self.turned if name in self.pools}
         return told | {"synthetic": own} if own else told
 
     def to_translate(self) -> list[Prompt]:
-        """Returns requests to translate training texts into English, from which synthetic examples
-        are made. What the corpora have as their translations is not used."""
+        """Returns requests to translate training texts into English, for synthetic examples."""
         found = list[Prompt]()
         for name in self.turned.values():
             most = min(OWN_POOL * self.settings.count, len(self.pools[name]))

@@ -36,8 +36,7 @@ def shared_start(rows: list[list[int]]) -> int:
 
 
 class TokenLoop:
-    """The rows of a batch with their key-value cache; ``rows`` are the numbers in the batch of what
-    is still written."""
+    """The rows of a batch with their key-value cache; ``rows`` are the numbers of those left."""
 
     def __init__(self, model: Any, batch: list[PromptTokens], stops: list[int]) -> None:
         self.model, self.limit, self.stops = model, batch[0].limit, set(stops)

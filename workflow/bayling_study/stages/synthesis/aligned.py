@@ -22,14 +22,10 @@ import pyarrow.parquet as pq
 
 from bayling_study.stages.synthesis.hashing import Hashes, Integers, mix, text_hashes
 
-BLOCK_ROWS = 16_384
-"""Rows of a block's own languages: what one worker holds and indexes at a time."""
-MARGIN = 1.5
-"""Rows kept for each conversation of a direction: some are too long or in a test."""
-MIN_ROWS = 256
-"""Rows of a language that are kept anyway."""
-PENDING_ROWS = 200_000
-"""Rows held while they are sorted into blocks."""
+BLOCK_ROWS = 16_384  # rows of a block's own languages: what one worker holds and indexes at a time
+MARGIN = 1.5  # rows kept for each conversation of a direction: some are too long or in a test
+MIN_ROWS = 256  # rows of a language that are kept anyway
+PENDING_ROWS = 200_000  # rows held while they are sorted into blocks
 COLUMNS = ["lang_a", "lang_b", "text_a", "document", "split"]
 
 

@@ -27,8 +27,7 @@ from bayling_study.stages.synthesis.teacher import EndpointTeacher, TeacherQuest
 from bayling_study.stages.synthesis.types import Instruction
 from bayling_study.stages.synthesis.upstream import Conversations, UpstreamBlock
 
-BATCH = 256
-"""Conversations that pass the gate together."""
+BATCH = 256  # conversations that pass the gate together
 TRIES = 25
 """Draws in a row without a conversation before a direction's material counts as exhausted."""
 

@@ -33,14 +33,10 @@ CHARACTERS_PER_WORD = 1.6
 WORDS = np.array([13, 8, 6])
 CHARACTERS = np.round(WORDS * CHARACTERS_PER_WORD).astype(int)
 ORDERS = sorted({*WORDS.tolist(), *CHARACTERS.tolist()}, reverse=True)
-WHOLE = 0
-"""Stands for the order of an n-gram that is a whole text."""
-MIN_WHOLE = 3
-"""Words of the shortest text that counts as a whole (5 characters)."""
-BATCH, FOUND = 4096, 512
-"""Texts of the tests, and of the training data, hashed at a time."""
-SLOTS = 16
-"""Bits of the filter in front of the sorted hashes, for each hash."""
+WHOLE = 0  # stands for the order of an n-gram that is a whole text
+MIN_WHOLE = 3  # words of the shortest text that counts as a whole (5 characters)
+BATCH = 4096  # texts hashed at a time
+SLOTS = 16  # bits of the filter in front of the sorted hashes, for each hash
 
 
 class Overlap(NamedTuple):
@@ -51,34 +47,23 @@ class Overlap(NamedTuple):
     reason: str
 
 
-class _Filter:
-    """A bit for each hash, by which most others are told to be none of them."""
-
-    def __init__(self, hashes: Hashes) -> None:
-        self._shift = np.uint64(64 - max(16, int(len(hashes) * SLOTS).bit_length()))
-        self._bits = np.zeros(1 << (64 - int(self._shift) - 3), np.uint8)
-        places = hashes >> self._shift
-        bits = np.left_shift(1, places & np.uint64(7)).astype(np.uint8)
-        np.bitwise_or.at(self._bits, places >> np.uint64(3), bits)
-
-    def maybe(self, hashes: Hashes) -> Integers:
-        """Returns the places in ``hashes`` of those that may be known."""
-        places = hashes >> self._shift
-        bytes_ = self._bits[places >> np.uint64(3)]
-        return np.flatnonzero((bytes_ >> (places & np.uint64(7)).astype(np.uint8)) & 1)
-
-
 class _Grams:
-    """The n-grams of one order of all suites, with a filter that spares most searches."""
+    """The n-grams of one order of all suites, with a bit filter that spares most searches."""
 
     def __init__(self, hashes: Hashes, suites: Bytes, changes: Changes) -> None:
         self.hashes, first = np.unique(hashes, return_index=True)
         self.suites, self.changes = suites[first], changes[first]
-        self._filter = _Filter(self.hashes)
+        self._shift = np.uint64(64 - max(16, int(len(hashes) * SLOTS).bit_length()))
+        self._filter = np.zeros(1 << (64 - int(self._shift) - 3), np.uint8)
+        places = self.hashes >> self._shift
+        bits = np.left_shift(1, places & np.uint64(7)).astype(np.uint8)
+        np.bitwise_or.at(self._filter, places >> np.uint64(3), bits)
 
     def find(self, hashes: Hashes) -> tuple[Integers, Bytes, Changes]:
         """Returns the places in ``hashes`` that are known, suite and changes of each."""
-        maybe = self._filter.maybe(hashes)
+        places = hashes >> self._shift
+        bytes_ = self._filter[places >> np.uint64(3)]
+        maybe = np.flatnonzero((bytes_ >> (places & np.uint64(7)).astype(np.uint8)) & 1)
         near = np.searchsorted(self.hashes, hashes[maybe])
         near[near == len(self.hashes)] = 0
         sure = self.hashes[near] == hashes[maybe] if len(self.hashes) else near < 0
@@ -91,29 +76,21 @@ class Contamination:
 
     def __init__(self, tests: Mapping[str, Iterable[str]]) -> None:
         found: dict[int, list[tuple[Hashes, int, Changes]]] = {n: [] for n in (WHOLE, *ORDERS)}
-        leads = [np.empty(0, np.uint64)]
         for number, texts in enumerate(tests.values()):
             left = iter(texts)
             while some := list(islice(left, BATCH)):
                 spelt, _ = spellings(some)
-                cut = units(spelt)
-                leads.append(Runs(cut.hashes).windows(ORDERS[-1]))
-                for order, hashes, changes in _test_grams(cut, len(spelt)):
+                for order, hashes, changes in _test_grams(units(spelt), len(spelt)):
                     found[order].append((hashes, number, changes))
         self.suites = list(tests)
-        self._leads = _Filter(np.unique(np.concatenate(leads)))
         self._grams = {order: _Grams(*_joined(parts)) for order, parts in found.items()}
 
     def find(self, texts: Sequence[str]) -> list[Overlap | None]:
         """Returns for each text why it must go, or nothing."""
-        parts = (texts[start : start + FOUND] for start in range(0, len(texts), FOUND))
-        return [found for part in parts for found in self._find(part)]
-
-    def _find(self, texts: Sequence[str]) -> list[Overlap | None]:
         result: list[Overlap | None] = [None] * len(texts)
         spelt, numbers = spellings(texts)
         cut = units(spelt)
-        for order, hashes, starts, ends in _grams_of(cut, len(spelt), self._leads):
+        for order, hashes, starts, ends in _grams_of(cut, len(spelt)):
             places, suites, changes = self._grams[order].find(hashes)
             if not len(places):
                 continue
@@ -134,11 +111,8 @@ def _joined(parts: list[tuple[Hashes, int, Changes]]) -> tuple[Hashes, Bytes, Ch
     return np.concatenate(hashes), owners, np.concatenate(changes)
 
 
-def _grams_of(
-    cut: Units, count: int, leads: _Filter | None = None
-) -> Iterable[tuple[int, Hashes, Integers, Integers]]:
-    """Yields order, hashes, starts and ends of all n-grams of a batch, whole texts first. With
-    ``leads``, n-grams that begin otherwise are left out: four fifths of the time."""
+def _grams_of(cut: Units, count: int) -> Iterable[tuple[int, Hashes, Integers, Integers]]:
+    """Yields order, hashes, starts and ends of all n-grams of a batch, whole texts first."""
     runs = Runs(cut.hashes)
     sizes = np.bincount(cut.texts, minlength=count)
     ends = np.cumsum(sizes)
@@ -147,11 +121,11 @@ def _grams_of(
     ends, sizes = ends[worth >= MIN_WHOLE], sizes[worth >= MIN_WHOLE]
     starts = ends - sizes
     yield WHOLE, runs.hashes(starts, ends) + sizes.astype(np.uint64), starts, ends
-    likely = np.arange(len(cut.texts)) if leads is None else leads.maybe(runs.windows(ORDERS[-1]))
     for order in ORDERS:
-        starts = likely[: np.searchsorted(likely, len(cut.texts) - order + 1)]
-        starts = starts[cut.texts[starts] == cut.texts[starts + order - 1]]
-        yield order, runs.hashes(starts, starts + order), starts, starts + order
+        last = len(cut.texts) - order + 1
+        if last > 0:
+            starts = np.flatnonzero(cut.texts[:last] == cut.texts[order - 1 :])
+            yield order, runs.hashes(starts, starts + order), starts, starts + order
 
 
 def _test_grams(cut: Units, count: int) -> Iterable[tuple[int, Hashes, Changes]]:

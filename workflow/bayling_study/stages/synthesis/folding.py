@@ -23,10 +23,8 @@ Codes = npt.NDArray[np.uint32]
 Places = npt.NDArray[np.int64]
 Changes = npt.NDArray[np.uint8]
 """Shape (…, foldings): sums, modulo 256, of values that each changed character has."""
-GONE = 0xFFFFFFFF
-"""What a character becomes that is left out."""
-TAG = "\ufdd0"
-"""Stands where markup was: a noncharacter of Unicode, which no text exchanges."""
+GONE = 0xFFFFFFFF  # what a character becomes that is left out
+TAG = "\ufdd0"  # stands where markup was: a noncharacter of Unicode, which no text exchanges
 LEFT_OUT = (
     r"\p{Default_Ignorable_Code_Point}",
     r"[[\p{Mn}&&[\p{InArabic}\p{InArabicExtendedA}]]ءٴـ]",

@@ -15,15 +15,13 @@ from bayling_study.stages.synthesis.decontamination import Contamination
 from bayling_study.stages.synthesis.hashing import Hashes
 from bayling_study.stages.synthesis.types import Instruction
 
-MEASURED_ALL = 200_000
-"""Conversations up to which each one's tokens are counted."""
+MEASURED_ALL = 200_000  # conversations up to which each one's tokens are counted
 SAMPLE = 16
 """In larger mixtures one in so many is counted, drawn by its key, and besides each that could
 be too long. Counting all 3.2 million would take a third of the time."""
 MESSAGE_BYTES, FRAME_BYTES = 64, 512
 """What a template adds to a message and to a conversation at most, in bytes."""
-SHOWN = 200
-"""Characters of a rejected conversation that the audit shows."""
+SHOWN = 200  # characters of a rejected conversation that the audit shows
 
 
 @dataclass

@@ -20,8 +20,7 @@ from bayling_study.stages.synthesis.folding import GONE, Changes, Codes, cased, 
 Hashes = npt.NDArray[np.uint64]
 Integers = npt.NDArray[np.int64]
 
-BASE = 0x9E3779B97F4A7C15
-"""An odd number with well mixed bits: 2^64 divided by the golden ratio."""
+BASE = 0x9E3779B97F4A7C15  # an odd number with well mixed bits: 2^64 divided by the golden ratio
 INVERSE = pow(BASE, -1, 1 << 64)
 SPACED_PLANES, LAST_PLANE = 0x20000, 0x40000
 """Code points are classified one by one up to here; ideographs follow, then nothing but marks."""
@@ -96,12 +95,6 @@ class Runs:
         """Returns the hash of each run ``starts[i]:ends[i]``; equal runs have equal ones."""
         back = _powers(INVERSE, len(self._sums))[starts]
         return mix((self._sums[ends] - self._sums[starts]) * back)
-
-    def windows(self, size: int) -> Hashes:
-        """Returns the hashes of all runs of so many values, in their order."""
-        count = max(0, len(self._sums) - size)
-        sums = self._sums[size:] - self._sums[:count]
-        return mix(sums * _powers(INVERSE, count))
 
 
 def units(texts: Sequence[str]) -> Units:

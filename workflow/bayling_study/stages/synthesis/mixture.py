@@ -28,8 +28,7 @@ from bayling_study.stages.synthesis.plan import BlockPlan
 from bayling_study.stages.synthesis.tally import MixtureTally
 from bayling_study.stages.synthesis.teacher import EndpointTeacher
 
-SMALL = 20_000
-"""Conversations up to which starting workers takes longer than it saves."""
+SMALL = 20_000  # conversations up to which starting workers takes longer than it saves
 OWN_TESTS = "corpora (test side)"
 """Name under which the test side of the corpora counts among the suites."""
 

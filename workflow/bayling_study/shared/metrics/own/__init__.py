@@ -11,8 +11,7 @@ from bayling_study.core.plugins import import_all
 from bayling_study.shared.metrics.measurement import Answers, Measurement, Options
 
 Make = Callable[[Answers, Options], Measurement]
-METRICS: dict[str, Make] = {}
-"""All registered metrics by name."""
+METRICS: dict[str, Make] = {}  # all registered metrics by name
 
 
 def metric(name: str, *, better: str, scale: str, averaged: bool = True) -> Callable[[Make], Make]:
