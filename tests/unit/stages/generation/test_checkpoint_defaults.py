@@ -15,7 +15,7 @@ from bayling_study.config.suites import Decoding
 from bayling_study.core.files import read_json, write_json
 from bayling_study.shared.models import load
 from bayling_study.stages.generation.batching import PromptTokens
-from bayling_study.stages.generation.decoding import decode
+from bayling_study.stages.generation.decoding import decode, ended
 from bayling_study.stages.tuning.output import set_generation
 from helpers.export_models import export_tiny, save_tiny
 from helpers.tiny_model import save_checkpoint
@@ -71,11 +71,24 @@ def asking(source: Path, folder: Path, **values: Any) -> Path:
 
 
 def answers(model: Any, how: Decoding) -> list[list[int]]:
-    draw = random.Random(5)
-    rows = [[draw.randrange(8, 300) for _ in range(9)] for _ in range(6)]
-    batch = [PromptTokens(str(number), row, 16) for number, row in enumerate(rows)]
+    batch = [PromptTokens(str(number), row, LIMIT) for number, row in enumerate(rows())]
     seeds = [random.Random(number) for number in range(6)]
     return [answer.ids for answer in decode(model, batch, how, STOPS, seeds)]
+
+
+def by_transformers(model: Any, how: Decoding) -> list[list[int]]:
+    """The answers of transformers' own beam search, with all that it takes from the model."""
+    config = GenerationConfig(
+        num_beams=how.beams, do_sample=False, length_penalty=1.0, early_stopping=False,
+        max_new_tokens=LIMIT, eos_token_id=STOPS, pad_token_id=STOPS[0],
+    )  # fmt: skip
+    written = model.generate(torch.tensor(rows()), generation_config=config)[:, 9:].tolist()
+    return [ended(row, set(STOPS)).ids for row in written]
+
+
+def rows() -> list[list[int]]:
+    draw = random.Random(5)
+    return [[draw.randrange(8, 300) for _ in range(9)] for _ in range(6)]
 
 
 @pytest.mark.parametrize("how", HOWS)
@@ -90,7 +103,8 @@ def test_decoding_is_what_the_study_says(
     assert loaded.set_aside == {key: ASKED[key]}
     if how == "beam" and key in OBEYED:  # what it would be without this project's loading
         obedient = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
-        assert answers(obedient, HOWS[how]) != plain
+        assert by_transformers(load(checkpoint, FP32).model, HOWS[how]) == plain
+        assert by_transformers(obedient, HOWS[how]) != plain
 
 
 def test_stops_stay_and_a_config_that_asks_nothing_sets_nothing_aside(

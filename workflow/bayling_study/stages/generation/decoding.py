@@ -1,7 +1,7 @@
-"""Decoding of one batch: greedy, sampling, or beam search. Sampling draws one uniform number a token
-from a generator that belongs to the prompt, and takes the token in whose interval of the cumulative
-distribution it falls; so nothing else in the batch decides an answer. There is no top-k or nucleus
-cut."""
+"""Decoding of one batch: greedy, sampling, or beam search. Sampling draws one uniform number for
+each token from a generator that belongs to the prompt, and takes the token in whose interval of the
+cumulative distribution it falls; so nothing else in the batch decides an answer. There is no top-k
+or nucleus cut."""
 
 from collections.abc import Callable, Sequence
 from random import Random
