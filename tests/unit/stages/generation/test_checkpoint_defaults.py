@@ -22,7 +22,7 @@ from helpers.tiny_model import save_checkpoint
 
 FP32 = GenerationSection(precision="fp32")
 FILE = "generation_config.json"
-STOPS = [2, 7]
+STOPS, LIMIT = [2, 7], 16
 HOWS = {
     "greedy": Decoding(beams=1),
     "beam": Decoding(beams=3),
