@@ -88,12 +88,13 @@ def test_only_the_named_layers_get_adapters(foundation: str) -> None:
     assert sum(p.numel() for p in model.parameters() if p.requires_grad) == 2 * 2 * 64 * 4
 
 
+@pytest.mark.parametrize("kind", ["lora", "qlora"])
 @pytest.mark.parametrize("tied", [True, False])
 def test_rows_of_new_tokens_are_trained_where_an_adapter_says_so(
-    tied: bool, tmp_path: Path
+    tied: bool, kind: str, tmp_path: Path
 ) -> None:
     folder = str(write_foundation(tmp_path / "model", tied))
-    model = load_model(folder, section("lora", embeddings=True), "sdpa", seed=3)
+    model = load_model(folder, section(kind, embeddings=True), "sdpa", seed=3)
     before = {n: p.clone() for n, p in model.named_parameters()}
     train(model)
     after = logits(model)
@@ -106,7 +107,7 @@ def test_rows_of_new_tokens_are_trained_where_an_adapter_says_so(
     assert torch.allclose(logits(ordinary), after, atol=1e-4, rtol=0)
     shape = Shape.from_config(read_json(tmp_path / "model" / "config.json"))
     counted = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    assert counted == trained_parameters(shape, section("lora", embeddings=True))
+    assert counted == trained_parameters(shape, section(kind, embeddings=True))
 
 
 def test_four_bits_round_as_nf4(foundation: str) -> None:
