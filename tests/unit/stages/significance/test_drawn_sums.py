@@ -50,6 +50,7 @@ def test_sums_of_large_numbers_and_of_fractions_are_not_rounded_to_32_bits(large
     column[0] = np.floor(largest) if largest > 1 else largest
     small = draw.integers(0, 9, (50, 2)).astype(float)
     (found,) = drawn_sums([np.hstack([small, column])], drawn_counts, plan)
+    assert found.shape == (200, 3)
     for row, weights in zip(found, bootstrap_weights(50, 200, 5), strict=True):
         assert (row[:2] == weights @ small).all()
         exact = math.fsum((weights * column[:, 0]).tolist())
