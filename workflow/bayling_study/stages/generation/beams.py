@@ -33,14 +33,13 @@ class BeamSearch(TokenLoop):
             origins, tokens = places // scores.shape[-1], places % scores.shape[-1]
             hits = torch.isin(tokens, stops) | (length == self.limit)
             longer = torch.cat([_taken(written, origins), tokens.unsqueeze(-1)], dim=-1)
-            first = torch.arange(top.shape[1], device=stops.device) < beams
-            merged = torch.cat([found, top / length + ~(hits & first) * LOW], dim=1)
+            ends = hits & (torch.arange(top.shape[1], device=stops.device) < beams)
+            merged = torch.cat([found, top / length + ~ends * LOW], dim=1)
             found, best = merged.topk(beams)
-            over = torch.cat([over, hits & first], dim=1).gather(1, best)
+            over = torch.cat([over, ends], dim=1).gather(1, best)
             old = pad(finished, (0, 1), value=int(stops[0]))
             finished = _taken(torch.cat([old, longer], dim=1), best)
-            kept = (top + hits * LOW).topk(beams).indices
-            running = (top + hits * LOW).gather(1, kept)
+            running, kept = (top + hits * LOW).topk(beams)
             worst = torch.where(over, found.min(dim=1, keepdim=True).values, LOW)
             going = (running[:, :1] / length > worst).any(dim=1) & ~hits.all()
             for place in (~going).nonzero().flatten().tolist():
