@@ -40,6 +40,6 @@ def test_released_reviews(name: str) -> None:
 
 def test_ratio_over_all_parts() -> None:
     """174.59 % against Alpaca over its four files (2741.0 against 1570.0)."""
-    pooled = by_metric(pool([measured(name) for name in EXPECTED]))
+    pooled = by_metric(list(pool([measured(name) for name in EXPECTED])))
     assert len(pooled["score-ratio"].statistics) == 320
     assert round(pooled["score-ratio"].value, 2) == 174.59

@@ -80,6 +80,7 @@ NEVER_SET = {
         (f"{kind}System.answering" for kind in ("Delta", "Endpoint", "Int8")),
         "as of a tuned system (examples/plug.yaml, answering.yaml)",
     ),
+    "ParallelCorpus.transliterated": "as of a suite (examples/altered-sources.yaml)",
     "ReviewsSuite.decoding": "the reviews are released, so nothing is generated",
     "ReviewsSuite.source": "the released reviews are in one source",
     "ReviewsSuite.judged": "the release has reviews of one system",
