@@ -47,7 +47,7 @@ from bayling_study.shared.models import load  # noqa: E402
 from bayling_study.stages.export import format_gguf  # noqa: E402
 from bayling_study.stages.export.__main__ import make_format  # noqa: E402
 from bayling_study.stages.export.job import export  # noqa: E402
-from bayling_study.stages.generation.batching import PromptTokens, plan  # noqa: E402
+from bayling_study.stages.generation.batching import BatchLimits, PromptTokens  # noqa: E402
 from bayling_study.stages.generation.decoding import decode  # noqa: E402
 
 LIMIT = 48
@@ -80,9 +80,8 @@ def ours(checkpoint: Path, template: Any, prompts: list[list[int]]) -> Ours:
     stops = templates.stop_ids(loaded.tokenizer, template)
     asked = [PromptTokens(f"{n:04d}", ids, LIMIT) for n, ids in enumerate(prompts)]
     found: dict[str, list[int]] = {}
-    for batch in plan(asked, 4096, 16):
-        answers = decode(loaded.model, batch, Decoding(beams=1), stops, [])
-        found |= {request.id: answer.ids for request, answer in zip(batch, answers, strict=True)}
+    for some in decode(loaded.model, BatchLimits(4096, 16), asked, Decoding(beams=1), stops, {}):
+        found |= {request.id: answer.ids for request, answer in some}
     with torch.inference_mode():
         rows = [loaded.model(torch.tensor([ids])).logits[0, -1].numpy() for ids in prompts]
     return Ours([found[request.id] for request in asked], np.stack(rows), stops)

@@ -30,7 +30,7 @@ from bayling_study.config.suites import Decoding
 from bayling_study.core.records import read_prompts
 from bayling_study.shared import templates
 from bayling_study.shared.models import Loaded, load
-from bayling_study.stages.generation.batching import PromptTokens, fit_context, plan
+from bayling_study.stages.generation.batching import BatchLimits, PromptTokens, fit_context
 from bayling_study.stages.generation.decoding import decode
 from bayling_study.stages.generation.token_loop import left_padded
 
@@ -61,9 +61,9 @@ def ours(
 ) -> Answers:
     """This project's batches and loop."""
     result: Answers = {}
-    for batch in plan(asked, section.batch_tokens, section.max_batch, beams):
-        answers = decode(model, batch, Decoding(beams=beams), stops, [])
-        result.update((r.id, a.ids) for r, a in zip(batch, answers, strict=True))
+    limits = BatchLimits(section.batch_tokens, section.max_batch)
+    for some in decode(model, limits, asked, Decoding(beams=beams), stops, {}):
+        result.update((request.id, answer.ids) for request, answer in some)
     return result
 
 

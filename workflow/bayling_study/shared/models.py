@@ -16,6 +16,7 @@ from bayling_study.core.files import read_json
 from bayling_study.shared import quantised
 from bayling_study.shared.checkpoints.decoding_defaults import divided
 from bayling_study.shared.checkpoints.loading import load_whole
+from bayling_study.shared.packed import pack
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +80,7 @@ def load(path: Path, section: GenerationSection) -> Loaded:
     tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
     kept, aside = divided(model.generation_config.to_diff_dict())
     model.generation_config = GenerationConfig(**kept)
+    pack(model)
     context = int(model.config.max_position_embeddings)
     return Loaded(model.eval(), tokenizer, kind, context, aside)
 

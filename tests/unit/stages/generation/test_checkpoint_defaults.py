@@ -14,7 +14,7 @@ from bayling_study.config.evaluation import GenerationSection
 from bayling_study.config.suites import Decoding
 from bayling_study.core.files import read_json, write_json
 from bayling_study.shared.models import load
-from bayling_study.stages.generation.batching import PromptTokens
+from bayling_study.stages.generation.batching import BatchLimits, PromptTokens
 from bayling_study.stages.generation.decoding import decode, ended
 from bayling_study.stages.tuning.output import set_generation
 from helpers.export_models import export_tiny, save_tiny
@@ -72,8 +72,10 @@ def asking(source: Path, folder: Path, **values: Any) -> Path:
 
 def answers(model: Any, how: Decoding) -> list[list[int]]:
     batch = [PromptTokens(str(number), row, LIMIT) for number, row in enumerate(rows())]
-    seeds = [random.Random(number) for number in range(6)]
-    return [answer.ids for answer in decode(model, batch, how, STOPS, seeds)]
+    seeds = {str(number): random.Random(number) for number in range(6)}
+    some = decode(model, BatchLimits(10**6, 6), batch, how, STOPS, seeds)
+    found = {request.id: answer.ids for pairs in some for request, answer in pairs}
+    return [found[request.id] for request in batch]
 
 
 def by_transformers(model: Any, how: Decoding) -> list[list[int]]:

@@ -6,7 +6,14 @@ import random
 
 import pytest
 
-from bayling_study.stages.generation.batching import PromptTokens, fit_context, plan
+from bayling_study.stages.generation.batching import (
+    BatchLimits,
+    PromptTokens,
+    fit_context,
+    in_order,
+    plan,
+    taken,
+)
 
 
 def requests(lengths: list[int], limit: int = 10) -> list[PromptTokens]:
@@ -16,7 +23,7 @@ def requests(lengths: list[int], limit: int = 10) -> list[PromptTokens]:
 def test_every_request_is_in_exactly_one_batch_of_the_allowed_size() -> None:
     random.seed(1)
     asked = requests([random.randint(1, 80) for _ in range(200)])
-    batches = list(plan(asked, batch_tokens=600, max_batch=16))
+    batches = list(plan(asked, BatchLimits(600, 16)))
     assert sorted(r.id for b in batches for r in b) == sorted(r.id for r in asked)
     for batch in batches:
         width = max(len(r.ids) for r in batch) + 10
@@ -25,27 +32,50 @@ def test_every_request_is_in_exactly_one_batch_of_the_allowed_size() -> None:
 
 
 def test_longest_come_first() -> None:
-    lengths = [len(b[0].ids) for b in plan(requests([3, 90, 40, 7, 60]), 200, 2)]
+    lengths = [len(b[0].ids) for b in plan(requests([3, 90, 40, 7, 60]), BatchLimits(200, 2))]
     assert lengths == sorted(lengths, reverse=True)
 
 
 def test_beams_count_as_rows() -> None:
     asked = requests([10] * 8)
-    assert [len(b) for b in plan(asked, 160, 64)] == [8]
-    assert [len(b) for b in plan(asked, 160, 64, beams=4)] == [2, 2, 2, 2]
+    assert [len(b) for b in plan(asked, BatchLimits(160, 64))] == [8]
+    assert [len(b) for b in plan(asked, BatchLimits(160, 64), beams=4)] == [2, 2, 2, 2]
 
 
 def test_a_prompt_over_the_budget_is_alone() -> None:
-    assert [len(b) for b in plan(requests([500, 5, 5]), 60, 64)] == [1, 2]
+    assert [len(b) for b in plan(requests([500, 5, 5]), BatchLimits(60, 64))] == [1, 2]
 
 
 def test_a_batch_has_one_limit() -> None:
     mixed = [*requests([10, 10], limit=5), PromptTokens("q", [1] * 10, 8)]
-    assert [{r.limit for r in b} for b in plan(mixed, 1000, 64)] == [{8}, {5}]
+    assert [{r.limit for r in b} for b in plan(mixed, BatchLimits(1000, 64))] == [{8}, {5}]
 
 
 def test_no_requests_no_batches() -> None:
-    assert list(plan([], 100, 4)) == []
+    assert list(plan([], BatchLimits(100, 4))) == []
+
+
+def test_those_that_wait_take_the_places_that_are_free() -> None:
+    waiting = in_order(requests([20, 50, 30, 40, 10]))[::-1]
+    limits = BatchLimits(tokens=1000, requests=4)
+    [batch] = taken(waiting, limits, requests([70]))
+    assert [len(r.ids) for r in batch] == [50, 40, 30]
+    assert [len(r.ids) for r in waiting] == [10, 20]
+    assert list(taken(waiting, limits, requests([70] * 4))) == []  # no place
+    assert list(taken(waiting, BatchLimits(170, 4), requests([70]))) == [[waiting_first(20)]]
+    assert [len(r.ids) for r in waiting] == [10]
+    assert list(taken(waiting, BatchLimits(1, 4), requests([70]))) == []
+    assert [len(b) for b in taken(waiting, BatchLimits(1, 4), [])] == [1]  # one alone may be longer
+
+
+def waiting_first(length: int) -> PromptTokens:
+    return PromptTokens("p0", [1] * length, 10)
+
+
+def test_prompts_are_computed_a_thousand_tokens_at_once() -> None:
+    waiting = in_order(requests([400] * 5 + [2000]))[::-1]
+    batches = list(taken(waiting, BatchLimits(10**6, 100), []))
+    assert [len(b) for b in batches] == [1, 2, 2, 1] and not waiting
 
 
 @pytest.mark.parametrize(

@@ -7,16 +7,17 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import GenerationConfig
+import transformers
+from transformers import AutoModelForCausalLM, GenerationConfig
 
 from bayling_study.config.evaluation import GenerationSection
 from bayling_study.config.suites import Decoding
 from bayling_study.core.errors import StudyError
 from bayling_study.core.seeds import generator
 from bayling_study.shared.models import load
-from bayling_study.stages.generation.batching import PromptTokens, plan
+from bayling_study.stages.generation.batching import BatchLimits, PromptTokens
 from bayling_study.stages.generation.decoding import AnswerTokens, decode, ended
-from bayling_study.stages.generation.token_loop import shared_start
+from bayling_study.stages.generation.token_loop import TokenLoop, shared_start
 from helpers.tiny_model import save_checkpoint
 
 STOPS = [2, 7]
@@ -37,14 +38,14 @@ def asked() -> list[PromptTokens]:
 
 
 def answers(
-    model: Any, asked: list[PromptTokens], how: Decoding, max_batch: int, seed: int = 1
-) -> dict[str, AnswerTokens]:
-    result: dict[str, AnswerTokens] = {}
-    for batch in plan(asked, 10**6, max_batch):
-        seeds = [generator(seed, request.id) for request in batch]
-        decoded = decode(model, batch, how, STOPS, seeds)
-        result.update(zip((request.id for request in batch), decoded, strict=True))
-    return result
+    model: Any, asked: list[PromptTokens], how: Decoding, max_batch: int, seed: int = 1,
+    stops: list[int] = STOPS, tokens: int = 10**6,
+) -> dict[str, AnswerTokens]:  # fmt: skip
+    seeds = {request.id: generator(seed, request.id) for request in asked}
+    limits = BatchLimits(tokens, max_batch)
+    found = [pair for some in decode(model, limits, asked, how, stops, seeds) for pair in some]
+    assert sorted(request.id for request, _ in found) == sorted(request.id for request in asked)
+    return {request.id: answer for request, answer in found}
 
 
 GREEDY = Decoding(beams=1)
@@ -85,10 +86,7 @@ def test_beam_search_equals_transformers(
 ) -> None:
     """With few stops answers go to the limit, with many they end early; searches end at
     different lengths."""
-    found: dict[str, AnswerTokens] = {}
-    for batch in plan(asked, 10**6, 8, beams):
-        decoded = decode(model, batch, Decoding(beams=beams), stops, [])
-        found.update(zip((request.id for request in batch), decoded, strict=True))
+    found = answers(model, asked, Decoding(beams=beams), 8, stops=stops)
     config = GenerationConfig(
         num_beams=beams, do_sample=False, length_penalty=1.0, early_stopping=False,
         max_new_tokens=LIMIT, eos_token_id=stops, pad_token_id=stops[0],
@@ -114,6 +112,76 @@ def test_a_start_that_all_share_changes_nothing(
     alone = answers(model, longer, how, max_batch=1)
     assert answers(model, longer, how, max_batch=30) == alone
     assert answers(model, longer, how, max_batch=4) == alone
+
+
+def test_answers_come_as_soon_as_they_end_and_others_take_their_places(
+    model: Any, asked: list[PromptTokens], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step has as many rows as places while prompts wait, and limits may differ by request."""
+    rows: list[int] = []
+    stepped = TokenLoop.logits
+
+    def counted(loop: TokenLoop) -> torch.Tensor:
+        rows.append(len(loop.rows) if loop.ids.shape[1] == 1 else 0)
+        return stepped(loop)
+
+    monkeypatch.setattr(TokenLoop, "logits", counted)
+    mixed = [r._replace(limit=3 + 7 * n % 20) for n, r in enumerate(asked)]
+    some = list(decode(model, BatchLimits(10**6, 4), mixed, GREEDY, STOPS, {}))
+    assert max(rows) == 4 and len(some) > 5
+    steps = [n for n in rows if n]
+    assert steps == sorted(steps, reverse=True)  # full until nothing waits
+    by_id = {request.id: answer for pairs in some for request, answer in pairs}
+    for request in mixed:
+        alone = answers(model, [request], GREEDY, 1)
+        assert by_id[request.id] == alone[request.id]
+
+
+def test_rows_have_no_more_tokens_than_allowed(
+    model: Any, asked: list[PromptTokens], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    stepped = TokenLoop.logits
+    monkeypatch.setattr(
+        TokenLoop, "logits", lambda loop: (sizes.append(loop.mask.numel()), stepped(loop))[1]
+    )
+    found = answers(model, asked, GREEDY, 23, tokens=300)
+    assert found == answers(model, asked, GREEDY, 1)
+    assert 150 < max(sizes[: len(sizes) // 2]) <= 300
+
+
+@pytest.mark.parametrize("kind", ["MistralConfig", "Qwen2Config"])
+def test_a_sliding_window_is_obeyed_by_rows_that_join(kind: str, asked: list[PromptTokens]) -> None:
+    torch.manual_seed(4)
+    shape = {
+        "vocab_size": 320, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "sliding_window": 6,
+        "initializer_range": 0.4,
+    }  # fmt: skip
+    if kind == "Qwen2Config":
+        shape |= {"use_sliding_window": True, "max_window_layers": 1}
+    windowed = AutoModelForCausalLM.from_config(getattr(transformers, kind)(**shape)).eval()
+    config = GenerationConfig(
+        do_sample=False, max_new_tokens=LIMIT, eos_token_id=STOPS, pad_token_id=0
+    )
+    found = answers(windowed, asked, GREEDY, 3)
+    for request in asked:
+        ids = torch.tensor([request.ids])
+        output = windowed.generate(ids, generation_config=config)[0, len(request.ids) :].tolist()
+        assert found[request.id] == ended(output, set(STOPS))
+
+
+def test_a_model_with_linear_attention_is_refused(asked: list[PromptTokens]) -> None:
+    config = transformers.Qwen3NextConfig(
+        vocab_size=320, hidden_size=32, intermediate_size=64, num_hidden_layers=2,
+        num_attention_heads=4, num_key_value_heads=2, head_dim=8, linear_num_key_heads=2,
+        linear_num_value_heads=2, linear_key_head_dim=8, linear_value_head_dim=8, num_experts=0,
+        layer_types=["linear_attention", "full_attention"], initializer_range=0.4,
+    )  # fmt: skip
+    hybrid = AutoModelForCausalLM.from_config(config).eval()
+    with pytest.raises(StudyError, match="linear attention") as caught:
+        answers(hybrid, asked, GREEDY, 3)
+    assert caught.value.fix == "backend: vllm"
 
 
 def test_what_is_shared() -> None:
@@ -145,8 +213,8 @@ def test_samples_follow_the_models_distribution(model: Any) -> None:
     ids = [9, 11, 13]
     draws = 2000
     batch = [PromptTokens(str(number), ids, 1) for number in range(draws)]
-    seeds = [generator(1, request.id) for request in batch]
-    decoded = decode(model, batch, Decoding(beams=1, sample=True, temperature=2.0), STOPS, seeds)
+    how = Decoding(beams=1, sample=True, temperature=2.0)
+    decoded = answers(model, batch, how, max_batch=draws).values()
     with torch.inference_mode():
         logits = model(torch.tensor([ids])).logits[0, -1].double()
     expected = (logits / 2.0).softmax(-1) * draws

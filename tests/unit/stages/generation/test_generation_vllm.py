@@ -107,8 +107,11 @@ def batch(*rows: list[int]) -> list[PromptTokens]:
     return [PromptTokens(f"p{number}", row, 4) for number, row in enumerate(rows)]
 
 
-def seeds(count: int) -> list[random.Random]:
-    return [random.Random(number) for number in range(count)]
+def answers(engine: Any, asked: list[PromptTokens], how: Decoding, stops: list[int]) -> Any:
+    """The answers in the order of the requests."""
+    seeds = {f"p{number}": random.Random(number) for number in range(len(asked))}
+    found = {r.id: a for some in engine.decode(asked, how, stops, seeds) for r, a in some}
+    return [found[request.id] for request in asked]
 
 
 @pytest.mark.usefixtures("vllm")
@@ -127,13 +130,13 @@ def test_a_checkpoint_is_loaded_as_configured(checkpoint: Path) -> None:
 def test_ids_go_in_and_answers_come_out(checkpoint: Path) -> None:
     engine = engines.load_engine(checkpoint, SECTION, [GREEDY])
     asked = batch([1, 2, 7, 3], [1, 9, 2], [3, 4, 5, 6, 8])
-    assert engine.decode(asked, GREEDY, STOPS, seeds(3)) == [
-        AnswerTokens([1, 2], 3, "stop"),  # vLLM left the stop out
-        AnswerTokens([1], 2, "stop"),  # and here it kept it
+    assert answers(engine, asked, GREEDY, STOPS) == [
+        AnswerTokens([1, 2], 3, "stop"),  # vLLM kept the stop
+        AnswerTokens([1], 2, "stop"),  # and here it left it out
         AnswerTokens([3, 4, 5, 6], 4, "length"),
     ]
     prompts, params = MADE[0].asked[0]
-    assert prompts[0] == {"prompt_token_ids": [1, 2, 7, 3]}
+    assert prompts[1] == {"prompt_token_ids": [1, 2, 7, 3]}  # the longest is the first
     assert params[0] == SamplingParams(0.0, 4, STOPS, None, False)
 
 
@@ -141,8 +144,8 @@ def test_ids_go_in_and_answers_come_out(checkpoint: Path) -> None:
 def test_a_prompts_sample_has_a_seed_of_its_own(checkpoint: Path) -> None:
     engine = engines.load_engine(checkpoint, SECTION, [GREEDY])
     how = Decoding(beams=1, sample=True, temperature=0.7)
-    engine.decode(batch([1], [2]), how, STOPS, seeds(2))
-    engine.decode(batch([1]), how, STOPS, seeds(1))
+    answers(engine, batch([1], [2]), how, STOPS)
+    answers(engine, batch([1]), how, STOPS)
     (_, both), (_, alone) = MADE[0].asked
     assert both[0] == alone[0] and both[0].temperature == 0.7
     assert both[0].seed != both[1].seed
@@ -152,13 +155,13 @@ def test_a_prompts_sample_has_a_seed_of_its_own(checkpoint: Path) -> None:
 def test_beams(checkpoint: Path) -> None:
     engine = engines.load_engine(checkpoint, SECTION, [Decoding(beams=5)])
     end = engine.tokenizer.eos_token_id
-    found = engine.decode(batch([1, 2], [3]), Decoding(beams=5), [end], seeds(2))
+    found = answers(engine, batch([1, 2], [3]), Decoding(beams=5), [end])
     assert found[0] == AnswerTokens([5, 6, 9], 3, "length")  # the prompt is not part of the answer
     assert MADE[0].asked[0][1] == BeamSearchParams(5, 4)
     with pytest.raises(StudyError, match="only at the end-of-sequence token"):
-        engine.decode(batch([1]), Decoding(beams=5), STOPS, seeds(1))
+        answers(engine, batch([1]), Decoding(beams=5), STOPS)
     with pytest.raises(StudyError, match="exclude each other"):
-        engine.decode(batch([1]), Decoding(beams=5, sample=True), [end], seeds(1))
+        answers(engine, batch([1]), Decoding(beams=5, sample=True), [end])
 
 
 def test_without_vllm_it_is_refused_and_auto_does_without(checkpoint: Path) -> None:

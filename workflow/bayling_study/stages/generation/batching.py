@@ -1,10 +1,11 @@
-"""Which prompts are decoded together: those of similar length, the longest first. So a batch holds
-little padding, and the one that needs most memory comes at the start. What a prompt is answered
-with does not depend on its batch: padding is masked, positions start at the first real token, and
-all rows of a batch have the same answer limit."""
+"""Which prompts are decoded together: those of similar length, the longest first. So there is
+little padding, and what needs most memory comes at the start. What a prompt is answered with does
+not depend on the others: padding is masked, and positions start at the first real token."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
+
+PROMPT_TOKENS = 1024  # of prompts computed at once: more are no faster on a CPU, and pad more
 
 
 class PromptTokens(NamedTuple):
@@ -15,6 +16,11 @@ class PromptTokens(NamedTuple):
     ids: list[int]
     limit: int
     cut: int = 0
+
+    @property
+    def width(self) -> int:
+        """The tokens that prompt and answer have together at most."""
+        return len(self.ids) + self.limit
 
 
 def fit_context(name: str, ids: list[int], max_new: int, context: int) -> PromptTokens:
@@ -27,18 +33,51 @@ def fit_context(name: str, ids: list[int], max_new: int, context: int) -> Prompt
     return PromptTokens(name, kept, min(max_new, context - len(kept)), cut)
 
 
+class BatchLimits(NamedTuple):
+    """The most that is decoded at once: tokens (rows × (prompt + limit) of the longest), and
+    requests. One request alone is always allowed."""
+
+    tokens: int
+    requests: int
+
+    def allow(self, count: int, width: int, beams: int = 1) -> bool:
+        """Tells whether so many requests of at most ``width`` tokens fit."""
+        return count == 1 or (count <= self.requests and count * beams * width <= self.tokens)
+
+
 def plan(
-    requests: Iterable[PromptTokens], batch_tokens: int, max_batch: int, beams: int = 1
+    requests: Iterable[PromptTokens], limits: BatchLimits, beams: int = 1
 ) -> Iterator[list[PromptTokens]]:
-    """Yields batches, longest prompts first, of at most ``max_batch`` requests and ``batch_tokens``
-    (requests × beams × (longest prompt + limit)). One request alone is always allowed."""
+    """Yields batches of requests with one common answer limit, longest prompts first."""
     batch: list[PromptTokens] = []
     for request in sorted(requests, key=lambda r: (-r.limit, -len(r.ids), r.id)):
-        width = (len(batch[0].ids) if batch else len(request.ids)) + request.limit
-        too_big = (len(batch) + 1) * beams * width > batch_tokens or len(batch) == max_batch
-        if batch and (too_big or request.limit != batch[0].limit):
+        width = (batch or [request])[0].width
+        fits = limits.allow(len(batch) + 1, width, beams)
+        if batch and not (fits and request.limit == batch[0].limit):
             yield batch
             batch = []
         batch.append(request)
+    if batch:
+        yield batch
+
+
+def in_order(requests: Iterable[PromptTokens]) -> list[PromptTokens]:
+    """Returns requests in the order in which they get a place: the longest prompts first."""
+    return sorted(requests, key=lambda r: (-len(r.ids), -r.width, r.id))
+
+
+def taken(
+    waiting: list[PromptTokens], limits: BatchLimits, rows: list[PromptTokens]
+) -> Iterator[list[PromptTokens]]:
+    """Takes from the end of ``waiting`` what finds a place beside the ``rows`` that are decoded
+    already; yields it in the batches in which prompts are computed."""
+    count, width = len(rows), max((row.width for row in rows), default=0)
+    batch: list[PromptTokens] = []
+    while waiting and limits.allow(count + 1, max(width, waiting[-1].width)):
+        count, width = count + 1, max(width, waiting[-1].width)
+        if batch and (len(batch) + 1) * len(batch[0].ids) > PROMPT_TOKENS:
+            yield batch
+            batch = []
+        batch.append(waiting.pop())
     if batch:
         yield batch

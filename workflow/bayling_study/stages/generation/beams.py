@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from bayling_study.stages.generation.token_loop import TokenLoop
+from bayling_study.stages.generation.token_loop import Row, TokenLoop
 
 LOW = -1e9  # takes a beam out of the running, as transformers does it
 
@@ -16,9 +16,10 @@ LOW = -1e9  # takes a beam out of the running, as transformers does it
 class BeamSearch(TokenLoop):
     """The beams of a batch's searches, which lie side by side in the cache."""
 
-    def run(self, beams: int) -> list[list[int]]:
-        """Returns each prompt's best answer, with the token that ended it."""
-        count, stops = len(self.rows), torch.tensor(sorted(self.stops), device=self.ids.device)
+    def run(self, beams: int) -> list[Row]:
+        """Returns the rows with each one's best answer, and the token that ended it."""
+        searches, limit = self.rows, self.rows[0].request.limit
+        count, stops = len(searches), torch.tensor(sorted(self.stops), device=self.ids.device)
         running = torch.full((count, beams), LOW, device=stops.device)
         running[:, 0] = 0.0  # in the first step all beams are the same
         found, over = torch.full_like(running, LOW), torch.zeros_like(running, dtype=torch.bool)
@@ -26,12 +27,12 @@ class BeamSearch(TokenLoop):
         finished = written.clone()
         logits = self.logits().repeat_interleave(beams, dim=0)
         self.select(torch.arange(count, device=stops.device).repeat_interleave(beams))
-        for length in range(1, self.limit + 1):
+        for length in range(1, limit + 1):
             scores = logits.log_softmax(dim=-1).unflatten(0, (-1, beams)) + running.unsqueeze(-1)
             # Even if every stop follows every beam, as many beams are left.
             top, places = scores.flatten(1).topk((len(stops) + 1) * beams)
             origins, tokens = places // scores.shape[-1], places % scores.shape[-1]
-            hits = torch.isin(tokens, stops) | (length == self.limit)
+            hits = torch.isin(tokens, stops) | (length == limit)
             longer = torch.cat([_taken(written, origins), tokens.unsqueeze(-1)], dim=-1)
             ends = hits & (torch.arange(top.shape[1], device=stops.device) < beams)
             merged = torch.cat([found, top / length + ~ends * LOW], dim=1)
@@ -43,11 +44,11 @@ class BeamSearch(TokenLoop):
             worst = torch.where(over, found.min(dim=1, keepdim=True).values, LOW)
             going = (running[:, :1] / length > worst).any(dim=1) & ~hits.all()
             for place in (~going).nonzero().flatten().tolist():
-                self.answers[self.rows[place]] = finished[place, 0].tolist()
+                searches[place].answer = finished[place, 0].tolist()
             left = going.nonzero().flatten()
             if not len(left):
                 break
-            self.rows = [self.rows[place] for place in left.tolist()]
+            searches = [searches[place] for place in left.tolist()]
             origins, kept = origins[left], kept[left]
             parents = left.unsqueeze(-1) * beams + origins.gather(1, kept)
             self.select(parents.flatten())
@@ -55,7 +56,7 @@ class BeamSearch(TokenLoop):
             written = _taken(longer[left], kept)
             running, found, over, finished = running[left], found[left], over[left], finished[left]
             logits = self.logits()
-        return self.answers
+        return self.rows
 
 
 def _taken(rows: Tensor, places: Tensor) -> Tensor:

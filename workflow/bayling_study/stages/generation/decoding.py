@@ -1,9 +1,9 @@
-"""Decoding of one batch: greedy, sampling, or beam search. Sampling draws one uniform number for
+"""Decoding of requests: greedy, sampling, or beam search. Sampling draws one uniform number for
 each token from a generator that belongs to the prompt, and takes the token in whose interval of the
-cumulative distribution it falls; so nothing else in the batch decides an answer. There is no top-k
+cumulative distribution it falls; so no other request decides an answer. There is no top-k
 or nucleus cut."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from random import Random
 from typing import Any, NamedTuple
 
@@ -12,16 +12,22 @@ from torch import Tensor
 
 from bayling_study.config.suites import Decoding
 from bayling_study.core.errors import StudyError
-from bayling_study.stages.generation.batching import PromptTokens
+from bayling_study.stages.generation.batching import (
+    BatchLimits,
+    PromptTokens,
+    in_order,
+    plan,
+    taken,
+)
 from bayling_study.stages.generation.beams import BeamSearch
-from bayling_study.stages.generation.token_loop import TokenLoop
+from bayling_study.stages.generation.token_loop import Row, TokenLoop, Writer, joined
 
 DROP_SHARE = 8
 """Ended rows leave the batch once they are one in this many; a smaller number copies the
 cache more often, a larger one computes more rows for nothing."""
 
-Choice = Callable[[Tensor, Sequence[int]], Tensor]
-"""``(logits (rows, vocabulary), row numbers) -> token ids (rows,)``."""
+Choice = Callable[[Tensor, Sequence[Row]], Tensor]
+"""``(logits (rows, vocabulary), rows) -> token ids (rows,)``."""
 
 
 class AnswerTokens(NamedTuple):
@@ -33,22 +39,32 @@ class AnswerTokens(NamedTuple):
     finish: str
 
 
+Answered = tuple[PromptTokens, AnswerTokens]
+Answers = Iterator[list[Answered]]
+"""Requests with their answers, some at a time, in the order in which they end."""
+
+
 def decode(
-    model: Any, batch: list[PromptTokens], how: Decoding, stops: list[int], seeds: list[Random]
-) -> list[AnswerTokens]:
-    """Returns the answers to a batch of requests with one common limit, in its order. ``model`` is
-    in evaluation mode, ``stops`` are the ids that end an answer, ``seeds`` has a generator for each
-    request, used only when sampling. Beams exclude sampling (``StudyError``)."""
+    model: Any,
+    limits: BatchLimits,
+    requests: list[PromptTokens],
+    how: Decoding,
+    stops: list[int],
+    seeds: Mapping[str, Random],
+) -> Answers:
+    """Yields the answers to requests, of which there is at least one. ``model`` is in evaluation
+    mode, ``stops`` are the ids that end an answer, ``seeds`` has the generator of each request's
+    id, used only when sampling. Beams exclude sampling (``StudyError``)."""
     if how.sample and how.beams > 1:
         raise StudyError("beam search and sampling exclude each other", fix="beams: 1")
+    choose = _sampling(how.temperature, seeds) if how.sample else _most_likely
     with torch.inference_mode():
+        writer = Writer.of(model, requests, stops)
         if how.beams > 1:
-            rows = BeamSearch(model, batch, stops).run(how.beams)
-        elif how.sample:
-            rows = _Loop(model, batch, stops).run(_sampling(how.temperature, seeds))
+            for batch in plan(requests, limits, how.beams):
+                yield _answered(BeamSearch(writer, batch).run(how.beams), stops)
         else:
-            rows = _Loop(model, batch, stops).run(lambda logits, _: logits.argmax(dim=-1))
-    return [ended(row, set(stops)) for row in rows]
+            yield from _refilled(writer, requests, limits, choose)
 
 
 def ended(row: list[int], stops: set[int]) -> AnswerTokens:
@@ -59,10 +75,19 @@ def ended(row: list[int], stops: set[int]) -> AnswerTokens:
     return AnswerTokens(row, len(row), "length")
 
 
-def _sampling(temperature: float, seeds: list[Random]) -> Choice:
-    def choose(logits: Tensor, rows: Sequence[int]) -> Tensor:
+def _answered(rows: list[Row], stops: list[int]) -> list[Answered]:
+    return [(row.request, ended(row.answer, set(stops))) for row in rows]
+
+
+def _most_likely(logits: Tensor, rows: Sequence[Row]) -> Tensor:
+    return logits.argmax(dim=-1)
+
+
+def _sampling(temperature: float, seeds: Mapping[str, Random]) -> Choice:
+    def choose(logits: Tensor, rows: Sequence[Row]) -> Tensor:
         cumulative = (logits.double() / temperature).softmax(dim=-1).cumsum(dim=-1)
-        drawn = torch.tensor([[seeds[row].random()] for row in rows], dtype=torch.double)
+        numbers = [[seeds[row.request.id].random()] for row in rows]
+        drawn = torch.tensor(numbers, dtype=torch.double)
         # The sum may fall short of 1 by rounding: scale the draw, never pass the end.
         scaled = drawn.to(logits.device) * cumulative[:, -1:]
         found = torch.searchsorted(cumulative, scaled, right=True)
@@ -71,28 +96,32 @@ def _sampling(temperature: float, seeds: list[Random]) -> Choice:
     return choose
 
 
-class _Loop(TokenLoop):
-    """One token a row in each step."""
+def _refilled(
+    writer: Writer, requests: list[PromptTokens], limits: BatchLimits, choose: Choice
+) -> Answers:
+    """Yields the answers of rows that leave; the next requests, the longest first, follow them."""
+    waiting, loops = in_order(requests)[::-1], list[TokenLoop]()
+    while waiting or loops:
+        rows = [row for loop in loops for row in loop.rows]
+        for batch in taken(waiting, limits, [row.request for row in rows]):
+            loops.append(TokenLoop(writer, batch))
+            _step(loops[-1], choose)
+        loop = joined(loops)
+        _step(loop, choose)
+        over = [row.over(writer.stops) for row in loop.rows]
+        if sum(over) * DROP_SHARE >= len(over):
+            rows = loop.rows
+            yield _answered([row for row, out in zip(rows, over, strict=True) if out], writer.stops)
+            left = [place for place, out in enumerate(over) if not out]
+            loop.select(torch.tensor(left, dtype=torch.long, device=loop.ids.device))
+            loop.rows = [rows[place] for place in left]
+        loops = [loop] if loop.rows else []
 
-    def run(self, choose: Choice) -> list[list[int]]:
-        for step in range(self.limit):
-            chosen = choose(self.logits(), self.rows)
-            ended = self._written(chosen.tolist())
-            if all(ended) or step + 1 == self.limit:
-                break
-            self.append(chosen)
-            if sum(ended) * DROP_SHARE >= len(ended):
-                places = [place for place, over in enumerate(ended) if not over]
-                self.select(torch.tensor(places, device=self.ids.device))
-                self.rows = [self.rows[place] for place in places]
-        return self.answers
 
-    def _written(self, tokens: list[int]) -> list[bool]:
-        """Adds a token to every answer that has not ended; returns which have."""
-        ended: list[bool] = []
-        for row, token in zip(self.rows, tokens, strict=True):
-            answer = self.answers[row]
-            if not (answer and answer[-1] in self.stops):
-                answer.append(token)
-            ended.append(answer[-1] in self.stops)
-        return ended
+def _step(loop: TokenLoop, choose: Choice) -> None:
+    """Adds a token to every answer that has not ended."""
+    chosen = choose(loop.logits(), loop.rows)
+    for row, token in zip(loop.rows, chosen.tolist(), strict=True):
+        if not (row.answer and row.over(loop.stops)):
+            row.answer.append(token)
+    loop.append(chosen)

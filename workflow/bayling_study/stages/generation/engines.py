@@ -1,6 +1,6 @@
 """Engines, which take token ids and give token ids, and which of them runs a checkpoint."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.util import find_spec
@@ -15,11 +15,11 @@ from bayling_study.config.evaluation import GenerationSection
 from bayling_study.config.suites import Decoding
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.models import checkpoint_format, load
-from bayling_study.stages.generation.batching import PromptTokens
-from bayling_study.stages.generation.decoding import AnswerTokens, decode
+from bayling_study.stages.generation.batching import BatchLimits, PromptTokens
+from bayling_study.stages.generation.decoding import Answers, decode
 
-Decode = Callable[[list[PromptTokens], Decoding, list[int], list[Random]], list[AnswerTokens]]
-"""Answers a batch of requests with one common limit, in its order; see ``decoding.decode``."""
+Decode = Callable[[list[PromptTokens], Decoding, list[int], Mapping[str, Random]], Answers]
+"""Answers requests with so many stops and a generator for each request's id; see ``decode``."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,6 @@ class Engine:
     tokenizer: Any
     context: int
     decode: Decode
-    batch_tokens: int
-    max_batch: int
     packages: dict[str, str] = field(default_factory=dict)
     set_aside: dict[str, Any] = field(default_factory=dict)
 
@@ -46,10 +44,10 @@ def load_engine(checkpoint: Path, section: GenerationSection, hows: Iterable[Dec
 
         return load_vllm(checkpoint, section)
     loaded = load(checkpoint, section)
-    made = loaded.format, loaded.tokenizer, loaded.context, partial(decode, loaded.model)
+    limits = BatchLimits(section.batch_tokens, section.max_batch)
+    made = loaded.format, loaded.tokenizer, loaded.context, partial(decode, loaded.model, limits)
     packages = {"transformers": transformers.__version__}
-    limits = section.batch_tokens, section.max_batch
-    return Engine("transformers", *made, *limits, packages, loaded.set_aside)
+    return Engine("transformers", *made, packages, loaded.set_aside)
 
 
 def choose(section: GenerationSection, kind: str, hows: Iterable[Decoding]) -> str:

@@ -1,5 +1,5 @@
-"""Finished batches on disk, so that a killed job loses at most one of them. One row log a suite
-(``rowlog``): a header with the key of everything that decides the answers, then one row per batch.
+"""Finished answers on disk, so that a killed job loses only those that it was writing. One row log
+a suite (``rowlog``): a header with the key of all that decides the answers, then rows of some each.
 A log with another key is started over."""
 
 from pathlib import Path
@@ -39,7 +39,7 @@ class TurnJournal:
         return self.turns.setdefault(turn, {})
 
     def append(self, turn: int, entries: list[Entry]) -> None:
-        """Adds a batch; it is on disk when this returns."""
+        """Adds answers; they are on disk when this returns."""
         self._log.append({"turn": turn, "entries": [entry._asdict() for entry in entries]})
         self._take(turn, entries)
 

@@ -1,4 +1,4 @@
-"""A loaded engine answers all suites, turn by turn; a journal has each batch before the next."""
+"""A loaded engine answers all suites, turn by turn; a journal has answers as soon as they end."""
 
 import logging
 import time
@@ -16,7 +16,7 @@ from bayling_study.core.seeds import generator
 from bayling_study.shared import reasoning, templates
 from bayling_study.shared.answer_text import answer_text
 from bayling_study.stages.generation.answering import Answerer, clean_up_rule, decoding_of
-from bayling_study.stages.generation.batching import PromptTokens, fit_context, plan
+from bayling_study.stages.generation.batching import PromptTokens, fit_context
 from bayling_study.stages.generation.decoding import AnswerTokens
 from bayling_study.stages.generation.engines import Engine
 from bayling_study.stages.generation.journal import Entry, TurnJournal
@@ -62,26 +62,26 @@ class Runner:
         rule: str,
     ) -> None:  # fmt: skip
         """Makes one call of all prompts that have no answer to it yet."""
-        done, names = journal.answers(call), self.answerer.names(call)
-        waiting = [prompt for prompt in asked if prompt.id not in done]
-        if done:
-            log.info("%s: %d answers reused", title, len(done))
+        known, names = journal.answers(call), self.answerer.names(call)
+        waiting = [prompt for prompt in asked if prompt.id not in known]
+        if known:
+            log.info("%s: %d answers reused", title, len(known))
         by_id = {prompt.id: prompt for prompt in waiting}
         requests = [self._request(prompt, journal, call, how) for prompt in waiting]
         stops = templates.stop_ids(self.engine.tokenizer, self.template)
-        batches = plan(requests, self.engine.batch_tokens, self.engine.max_batch, how.beams)
+        seeds = {r.id: generator(self.seed, "generation", r.id, *names) for r in requests}
+        if not requests:
+            return
         with Progress(title, len(requests), "answers") as progress:
-            for batch in batches:
-                started = time.monotonic()
-                seeds = [generator(self.seed, "generation", r.id, *names) for r in batch]
-                answers = self.engine.decode(batch, how, stops, seeds)
-                pairs = zip(batch, answers, strict=True)
-                entries = [self._entry(by_id[r.id], r, answer, rule, call) for r, answer in pairs]
+            started = time.monotonic()
+            for done in self.engine.decode(requests, how, stops, seeds):
+                entries = [self._entry(by_id[r.id], r, answer, rule, call) for r, answer in done]
                 journal.append(call, entries)
-                tokens = sum(answer.tokens for answer in answers)
-                self.meter.add(len(batch), tokens, time.monotonic() - started)
+                tokens = sum(entry.tokens for entry in entries)
+                self.meter.add(len(entries), tokens, time.monotonic() - started)
+                started = time.monotonic()
                 progress.set_postfix_str(self.meter.speed, refresh=False)
-                progress.update(len(batch))
+                progress.update(len(entries))
 
     def _request(
         self, prompt: Prompt, journal: TurnJournal, call: int, how: Decoding

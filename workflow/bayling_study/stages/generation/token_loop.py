@@ -1,18 +1,24 @@
-"""A batch of conversations that a model goes on writing, token by token. What all begin with (a
-template's system text, an instruction) is computed once, and a row that has ended leaves the batch:
-on a CPU a step costs nearly as much as it has rows, and translations differ in length."""
+"""Conversations that a model goes on writing side by side, token by token. What all prompts begin
+with (a template's system text, an instruction) is computed once. Rows that have ended leave, and
+others take their places: on a CPU a step of two rows costs half as much as one of thirty."""
 
+from copy import deepcopy
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 from torch.nn.utils.rnn import pad_sequence
-from transformers import DynamicCache
+from transformers import Cache, DynamicCache
+from transformers.cache_utils import DynamicLayer
 
+from bayling_study.core.errors import StudyError
 from bayling_study.stages.generation.batching import PromptTokens
 
-LEAST_SHARED = 8  # tokens that all prompts of a batch must begin with to be computed apart
+SPARE = 32  # columns that a layer of the cache has in reserve
+LEAST_SHARED = 8  # tokens that all prompts must begin with to be computed apart
 
 
 def left_padded(rows: list[list[int]], fill: int, device: Any) -> tuple[Tensor, Tensor]:
@@ -35,28 +41,82 @@ def shared_start(rows: list[list[int]]) -> int:
     return shared if shared >= LEAST_SHARED else 0
 
 
-class TokenLoop:
-    """The rows of a batch with their key-value cache; ``rows`` are the numbers of those left."""
+class GrowingLayer(DynamicLayer):  # type: ignore[misc]  # transformers is not type-checked
+    """Keys and values with columns in reserve: transformers copies them all for every token."""
 
-    def __init__(self, model: Any, batch: list[PromptTokens], stops: list[int]) -> None:
-        self.model, self.limit, self.stops = model, batch[0].limit, set(stops)
-        self.rows = list(range(len(batch)))
-        self.answers: list[list[int]] = [[] for _ in batch]
-        shared = shared_start([request.ids for request in batch])
-        self.cache = self._computed(batch[0].ids[:shared])
-        self.ids, mask = left_padded([r.ids[shared:] for r in batch], stops[0], model.device)
+    blocks: tuple[Tensor, Tensor]
+    keys: Tensor
+    values: Tensor
+    shown: Tensor | None = None
+
+    def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> Any:
+        """Adds columns; returns all keys and all values, as views."""
+        held = self.get_seq_length()
+        end, new = held + key_states.shape[-2], (key_states, value_states)
+        # Others may have put new tensors here: select, or joined.
+        if not held or self.keys is not self.shown or end > self.blocks[0].shape[-2]:
+            key, value = (t.new_empty(*t.shape[:2], end + SPARE, t.shape[-1]) for t in new)
+            if held:
+                key[:, :, :held], value[:, :, :held] = self.keys, self.values
+            self.blocks, self.is_initialized = (key, value), True
+        for block, added in zip(self.blocks, new, strict=True):
+            block[:, :, held:end] = added
+        self.keys, self.values = (block[:, :, :end] for block in self.blocks)
+        self.shown = self.keys
+        return self.keys, self.values
+
+
+@dataclass
+class Writer:
+    """A model and what it has computed of the start that all requests share."""
+
+    model: Any
+    stops: list[int]
+    shared: int
+    cache: Cache
+
+    @classmethod
+    def of(cls, model: Any, requests: list[PromptTokens], stops: list[int]) -> "Writer":
+        """Returns the writer of some requests, of which there is at least one."""
+        if any(DynamicCache(config=model.config).is_linear):
+            what = "transformers cannot take ended answers out of a batch with linear attention"
+            raise StudyError(what, where="generation.backend", fix="backend: vllm")
+        # All positions are kept, of sliding windows too, so that rows can join others.
+        cache = Cache(layer_class_to_replicate=GrowingLayer)
+        writer = cls(model, stops, shared_start([request.ids for request in requests]), cache)
+        if writer.shared:
+            ids = torch.tensor([requests[0].ids[: writer.shared]], device=model.device)
+            model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        return writer
+
+
+@dataclass
+class Row:
+    """A request and its answer so far, with the token that ends it."""
+
+    request: PromptTokens
+    answer: list[int] = field(default_factory=list)
+
+    def over(self, stops: list[int]) -> bool:
+        """Tells whether the answer has ended."""
+        return len(self.answer) == self.request.limit or self.answer[-1] in stops
+
+
+class TokenLoop:
+    """Requests with their key-value cache, in the order of ``rows``."""
+
+    def __init__(self, writer: Writer, batch: list[PromptTokens]) -> None:
+        self.model, self.stops, shared = writer.model, writer.stops, writer.shared
+        self.rows = [Row(request) for request in batch]
+        self.cache = deepcopy(writer.cache)
+        if shared:
+            self.cache.batch_repeat_interleave(len(batch))
+        self.ids, mask = left_padded(
+            [r.ids[shared:] for r in batch], self.stops[0], self.model.device
+        )
         self.mask = torch.cat([mask.new_ones(len(batch), shared), mask], dim=-1)
         positions = (self.mask.cumsum(dim=-1) - 1).clamp_(min=0)
         self.positions = positions[:, -self.ids.shape[1] :]
-
-    def _computed(self, start: list[int]) -> DynamicCache:
-        """Returns a cache that holds what all rows begin with."""
-        cache = DynamicCache(config=self.model.config)
-        if start:
-            ids = torch.tensor([start], device=self.model.device)
-            self.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
-            cache.batch_repeat_interleave(len(self.rows))
-        return cache
 
     def logits(self) -> Tensor:
         """Returns the scores of each row's next token, in fp32, ``(rows, vocabulary)``."""
@@ -75,3 +135,26 @@ class TokenLoop:
         """Goes on with the rows of these places, in this order; one may be taken several times."""
         self.cache.batch_select_indices(kept)
         self.ids, self.mask, self.positions = self.ids[kept], self.mask[kept], self.positions[kept]
+
+
+def joined(parts: list[TokenLoop]) -> TokenLoop:
+    """Returns one loop with the rows of all, each of which has a token to be read. All get the
+    width of the longest; columns in which every row has padding are left out."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    widths = [int(part.mask.any(dim=0).sum()) for part in parts]
+    missing = [max(widths) - part.mask.shape[1] for part in parts]  # negative: too many
+
+    def side_by_side(tensors: list[Tensor], after: int = 0) -> Tensor:
+        pairs = zip(tensors, missing, strict=True)
+        return torch.cat([pad(tensor, (0, 0) * after + (left, 0)) for tensor, left in pairs])
+
+    for layers in zip(*(part.cache.layers for part in parts), strict=True):
+        layers[0].keys = side_by_side([layer.keys for layer in layers], after=1)
+        layers[0].values = side_by_side([layer.values for layer in layers], after=1)
+    first.mask = side_by_side([part.mask for part in parts])
+    first.ids = torch.cat([part.ids for part in parts])
+    first.positions = torch.cat([part.positions for part in parts])
+    first.rows = [row for part in parts for row in part.rows]
+    return first

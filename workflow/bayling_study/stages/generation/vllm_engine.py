@@ -3,6 +3,7 @@ templates and stop rules are the project's own. vLLM batches by itself: the batc
 what one kill can lose. Answers are not bit-equal to those of transformers: kernels and, in beam
 search, the algorithm differ."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -18,12 +19,13 @@ from bayling_study.config.suites import Decoding
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json
 from bayling_study.shared.checkpoints.decoding_defaults import FILE, divided
-from bayling_study.stages.generation.batching import PromptTokens
-from bayling_study.stages.generation.decoding import AnswerTokens, ended
+from bayling_study.stages.generation.batching import BatchLimits, PromptTokens, plan
+from bayling_study.stages.generation.decoding import Answers, AnswerTokens, ended
 from bayling_study.stages.generation.engines import Engine
 
 DTYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
-REQUESTS = 512  # requests handed over at once: enough to fill a GPU, few enough to lose in a kill
+LIMITS = BatchLimits(1 << 40, 512)
+"""Requests handed over at once: enough to fill a GPU, few enough to lose in a kill."""
 
 
 def load_vllm(checkpoint: Path, section: GenerationSection) -> Engine:
@@ -44,7 +46,7 @@ def load_vllm(checkpoint: Path, section: GenerationSection) -> Engine:
     made = "safetensors", tokenizer, context, VllmDecoder(model, tokenizer.eos_token_id)
     packages = {"vllm": vllm.__version__}
     defaults = read_json(checkpoint / FILE) if (checkpoint / FILE).exists() else {}
-    return Engine("vllm", *made, 1 << 40, REQUESTS, packages, divided(defaults)[1])
+    return Engine("vllm", *made, packages, divided(defaults)[1])
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,21 @@ class VllmDecoder:
     end: int
 
     def __call__(
-        self, batch: list[PromptTokens], how: Decoding, stops: list[int], seeds: list[Random]
+        self, requests: list[PromptTokens], how: Decoding, stops: list[int],
+        seeds: Mapping[str, Random],
+    ) -> Answers:  # fmt: skip
+        """Yields the answers to requests (``StudyError`` if its beam search cannot give them)."""
+        for batch in plan(requests, LIMITS):
+            answers = self._batch(batch, how, stops, seeds)
+            yield list(zip(batch, answers, strict=True))
+
+    def _batch(
+        self,
+        batch: list[PromptTokens],
+        how: Decoding,
+        stops: list[int],
+        seeds: Mapping[str, Random],
     ) -> list[AnswerTokens]:
-        """Returns a batch's answers (``StudyError`` if vllm's beam search cannot give them)."""
         prompts = [{"prompt_token_ids": request.ids} for request in batch]
         if how.beams > 1:
             return self._beams(prompts, batch, how, stops)
@@ -67,10 +81,10 @@ class VllmDecoder:
                 temperature=how.temperature if how.sample else 0.0,
                 max_tokens=request.limit,
                 stop_token_ids=stops,
-                seed=seed.getrandbits(31) if how.sample else None,
+                seed=seeds[request.id].getrandbits(31) if how.sample else None,
                 detokenize=False,
             )
-            for request, seed in zip(batch, seeds, strict=True)
+            for request in batch
         ]
         found = self.model.generate(prompts, wanted, use_tqdm=False)
         return [_answer(output.outputs[0], set(stops)) for output in found]
