@@ -23,7 +23,9 @@ rule scoring:
         record=lambda wildcards: f"{S}/runs/scoring/{wildcards.system}.json",
         prompts=lambda wildcards: f"{S}/prompts",
         judging=lambda wildcards: f"{S}/judging/{wildcards.system}",
-        harness=lambda wildcards: STUDY.harness_option(wildcards.system),
+        harness=lambda wildcards: STUDY.before_each(
+            "--harness", STUDY.layout.harness(wildcards.system)
+        ),
         spm=STUDY.spm_option(),
         suites=" ".join(STUDY.config.suites),
     shell:

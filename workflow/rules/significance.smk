@@ -26,7 +26,7 @@ rule significance:
         code=STUDY.code("significance"),
         record=lambda wildcards: f"{S}/runs/significance/significance.json",
         study=lambda wildcards: S,
-        comet=STUDY.comet_option(),
+        comet=STUDY.before_each("--comet", STUDY.comet_scores()),
         systems=" ".join(STUDY.layout.evaluated()),
         bases=STUDY.bases_option(),
         suites=" ".join(STUDY.config.suites),

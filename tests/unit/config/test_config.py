@@ -16,7 +16,7 @@ from bayling_study.config import (
     load_settings,
     names,
 )
-from bayling_study.config.document import REFERENCE, SCHEMA, reference, schema
+from bayling_study.config.document import REFERENCE, SCHEMA, explain, reference, schema
 from bayling_study.config.loading import merge, parse_config
 from bayling_study.config.names import RENAMED
 from bayling_study.config.suites import EXAM_TASKS
@@ -278,6 +278,8 @@ def test_generated_documents_are_up_to_date():
 def test_every_field_is_documented():
     models = Section.__subclasses__()
     assert len(models) > 20
+    for model in models:
+        explain(model)  # those too that others only inherit from
     assert not [
         f"{model.__name__}.{name}"
         for model in models

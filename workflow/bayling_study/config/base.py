@@ -19,9 +19,7 @@ DirectionPattern = Annotated[str, StringConstraints(pattern=r"^([a-z]{2,3}|\*)-(
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
-class Section(
-    BaseModel, extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
-):
+class Section(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
     """A config section: unknown keys are errors, numbers are finite, and values never change
     after parsing."""
 

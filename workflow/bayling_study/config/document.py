@@ -5,9 +5,12 @@
 what the documentation says is what the code accepts.
 """
 
+import ast
+import inspect
 import json
 import types
 import typing
+from itertools import pairwise
 from typing import Any
 
 from pydantic import BaseModel
@@ -35,30 +38,21 @@ def schema() -> str:
 
 def reference() -> str:
     """Returns a Markdown table of keys, types, defaults and meanings for every section."""
-    parts = [HEADER]
-    pending: list[tuple[str, type[BaseModel]]] = []
+    parts: dict[type[BaseModel], str] = {StudyConfig: HEADER}
+
+    def add(title: str, model: type[BaseModel]) -> None:
+        if model not in parts:
+            parts[model] = _table(title, model)
+            for name, field in model.model_fields.items():
+                for inner in inner_models(field.annotation):
+                    add(f"{title[:-1]}.{name}`", inner)
+
     for name, field in StudyConfig.model_fields.items():
         models = inner_models(field.annotation)
-        pending += [(_title(name, model, len(models) > 1), model) for model in models]
-    seen: set[type[BaseModel]] = set()
-    while pending:
-        title, model = pending.pop(0)
-        if model not in seen:
-            seen.add(model)
-            parts.append(_table(title, model))
-            pending[:0] = [
-                (f"{title[:-1]}.{name}`" if title.endswith("`") else title, inner)
-                for name, field in model.model_fields.items()
-                for inner in inner_models(field.annotation)
-            ]
-    return "\n".join(parts)
-
-
-def _title(name: str, model: type[BaseModel], several: bool) -> str:
-    kind = model.model_fields.get("kind")
-    if not several or kind is None:
-        return f"`{name}`"
-    return f"`{name}.NAME` of kind `{typing.get_args(kind.annotation)[0]}`"
+        for model in models:
+            kind = typing.get_args(model.model_fields["kind"].annotation) if len(models) > 1 else ()
+            add(f"`{name}.NAME` of kind `{kind[0]}`" if kind else f"`{name}`", model)
+    return "\n".join(parts.values())
 
 
 def inner_models(annotation: Any) -> list[type[BaseModel]]:
@@ -66,6 +60,23 @@ def inner_models(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [model for part in typing.get_args(annotation) for model in inner_models(part)]
+
+
+def explain(model: type[BaseModel]) -> None:
+    """Gives the keys of a model, and of those in it, the text below them in the source as their
+    description. pydantic could, but would parse these sources at the start of every program."""
+    for field in model.model_fields.values():
+        for inner in inner_models(field.annotation):
+            explain(inner)
+    for owner in reversed(model.__mro__[:-2]):
+        for key, below in pairwise(ast.parse(inspect.getsource(owner)).body[0].body):  # type: ignore[attr-defined]
+            match key, below:
+                case ast.AnnAssign(ast.Name(name)), ast.Expr(ast.Constant(str(text))):
+                    model.model_fields[name].description = inspect.cleandoc(text)
+    model.model_rebuild(force=True)
+
+
+explain(StudyConfig)
 
 
 def _table(title: str, model: type[BaseModel]) -> str:
@@ -89,8 +100,6 @@ def _default(field: FieldInfo) -> str:
 def _type_name(annotation: Any) -> str:
     """Returns a short readable name of a type."""
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if annotation is type(None):
-        return "none"
     if origin is typing.Annotated:
         return _type_name(arguments[0])
     if origin is typing.Literal:
@@ -103,7 +112,7 @@ def _type_name(annotation: Any) -> str:
         return f"{_type_name(arguments[0])} to {_type_name(arguments[1])}"
     if inner_models(annotation):
         return "section"
-    names = {str: "text", int: "integer", float: "number", bool: "true/false"}
+    names = {str: "text", int: "integer", float: "number", bool: "true/false", type(None): "none"}
     return names.get(annotation, str(annotation))
 
 

@@ -7,12 +7,11 @@ from bayling_study.config import load_config
 from bayling_study.core import cli
 from bayling_study.dag.layout import Layout
 
-COMMAND_LINE = cli.command(__name__, study_config=cli.STUDY_CONFIG)
-
 
 def main() -> None:
     """Prints the path; a configuration that cannot be used ends here, before any work."""
-    print(Layout(load_config(*COMMAND_LINE.parse_args().study_config)).study)
+    files = cli.command(__name__, study_config=cli.STUDY_CONFIG).parse_args().study_config
+    print(Layout(load_config(*files)).study)
 
 
 if __name__ == "__main__":

@@ -160,9 +160,9 @@ class Dag:
         wanted = self.comet_model() and self.comet_suites()
         return [f"{self.layout.study}/comet/score"] if wanted else []
 
-    def comet_option(self) -> str:
-        """Returns the option that names the folder of COMET scores, where the study has them."""
-        return " ".join(f"--comet {folder}" for folder in self.comet_scores())
+    def before_each(self, option: str, paths: Sequence[object]) -> str:
+        """Returns an option before each of some paths."""
+        return " ".join(f"{option} {path}" for path in paths)
 
     def export_tracking(self) -> None:
         """Tells jobs through the environment where the training curve goes. Resources are printed
@@ -219,10 +219,6 @@ class Dag:
         suites = self.layout.knowledge_suites()
         sources = [name for suite in suites for name in self.layout.suite_sources(suite)]
         return self.download_options(list(dict.fromkeys(sources)))
-
-    def harness_option(self, system: str) -> str:
-        """Returns the option that names a system's multiple-choice answers, where it has any."""
-        return " ".join(f"--harness {folder}" for folder in self.layout.harness(system))
 
     def perplexities(self) -> list[str]:
         """Returns the perplexity files of all 8-bit systems."""

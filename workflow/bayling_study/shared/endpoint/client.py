@@ -12,9 +12,8 @@ from queue import SimpleQueue
 from bayling_study.config.systems import EndpointSystem
 from bayling_study.core.errors import StudyError
 from bayling_study.core.seeds import generator
-from bayling_study.shared.endpoint.exchange import Connection, TryAgainError
 from bayling_study.shared.endpoint.spending import AnswerJournal, Pace, Spending
-from bayling_study.shared.endpoint.types import ChatCompletion, ChatRequest
+from bayling_study.shared.endpoint.types import ChatCompletion, ChatRequest, TryAgainError
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +31,9 @@ class Endpoint:
     def __init__(
         self, settings: EndpointSystem, cache: Path, where: str = "endpoint", identity: str = ""
     ) -> None:
+        # It imports openai, which takes half a second: many jobs that could ask ask nobody.
+        from bayling_study.shared.endpoint.exchange import Connection
+
         self.settings = settings
         self.where = where
         self.identity = identity or settings.url
@@ -40,8 +42,7 @@ class Endpoint:
         self._wire = Connection(settings.url, key, settings.timeout)
         self._pace = Pace(settings.requests_per_minute)
         self._spending = Spending(settings, self.journal, where)
-        self._line: SimpleQueue[tuple[Future[ChatCompletion], str, ChatRequest] | None]
-        self._line = SimpleQueue()
+        self._line = SimpleQueue[tuple[Future[ChatCompletion], str, ChatRequest] | None]()
         self._stop = threading.Event()
         for _ in range(settings.parallel):
             # A daemon: an interrupted job need not wait for a server that hangs.

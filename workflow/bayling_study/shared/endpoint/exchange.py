@@ -13,7 +13,7 @@ from httpx2 import HTTPTransport
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import NOT_JSON
 from bayling_study.core.network import is_loopback, retry_after
-from bayling_study.shared.endpoint.types import ChatCompletion, ChatRequest
+from bayling_study.shared.endpoint.types import ChatCompletion, ChatRequest, TryAgainError
 
 logging.getLogger("httpx2").setLevel(logging.WARNING)  # it tells of every request
 
@@ -23,16 +23,6 @@ AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 FINISHES = {"stop": "stop", "length": "length"}
 MOST_BYTES = 1 << 26  # size at which an answer is given up
 SHOWN = 300  # characters of a server's own message that are shown
-
-
-class TryAgainError(Exception):
-    """The request brought no answer, but may if it is sent again, after ``wait`` seconds if the
-    server said so; ``reason`` says in a few words what happened, without any part of the answer."""
-
-    def __init__(self, reason: str, wait: float | None = None) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.wait = wait
 
 
 class Connection:

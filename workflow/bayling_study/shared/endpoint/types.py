@@ -15,6 +15,16 @@ Message = Mapping[str, str]
 TEMPLATE_TOKENS = 16  # tokens that a chat template adds to a message, generously
 
 
+class TryAgainError(Exception):
+    """The request brought no answer, but may if it is sent again, after ``wait`` seconds if the
+    server said so; ``reason`` says in a few words what happened, without any part of the answer."""
+
+    def __init__(self, reason: str, wait: float | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.wait = wait
+
+
 @dataclass(frozen=True)
 class ChatRequest:
     """One question to a server: the conversation so far, whose last message is the user's. The

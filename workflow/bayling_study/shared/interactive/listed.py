@@ -9,7 +9,6 @@ from functools import cached_property
 from pathlib import Path
 
 import pyarrow.compute as pc
-from pyarrow.dataset import dataset
 
 from bayling_study.core.text.forms import normalise, occurrences
 from bayling_study.core.text.scripts import is_unspaced_character
@@ -121,6 +120,8 @@ def read_lists(path: Path, lists: Mapping[str, TermList]) -> Counter[str]:
 
 def _entries(path: Path, languages: list[str]) -> Iterator[tuple[str, ...]]:
     """Yields the entries between some languages; a few batches of rows are in memory."""
+    from pyarrow.dataset import dataset  # which imports pandas: a quarter of a second
+
     wanted = pc.field("lang_a").isin(languages) & pc.field("lang_b").isin(languages)
     for batch in dataset(path).to_batches(columns=COLUMNS, filter=wanted, batch_readahead=1):
         yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)

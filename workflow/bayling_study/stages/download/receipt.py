@@ -11,7 +11,6 @@ from typing import Any
 from bayling_study.core.disk import damage
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, sha256_file, sha256_json, write_json
-from bayling_study.core.text.forms import storable
 from bayling_study.shared.sources.fetched import MANIFEST
 from bayling_study.shared.sources.table import SourceRow, row_hash
 
@@ -30,7 +29,7 @@ class FileFact:
 
 def check_name(name: str, where: object) -> None:
     """Refuses a file's name that no receipt can hold (``StudyError``)."""
-    if storable(name) != name:
+    if name.encode(errors="replace").decode() != name:
         what = f"the name {name!r} of a file is not UTF-8"
         fix = "rename the file in a folder of your own, and name that under download.local"
         raise StudyError(what, where=where, fix=fix)

@@ -15,6 +15,7 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, sha256_json, sha256_path
 from bayling_study.core.records import check_owner, read_hypotheses
 from bayling_study.shared.corpus_tables import PARALLEL_FILE
+from bayling_study.shared.endpoint import Endpoint
 from bayling_study.shared.sources.fetched import files_root
 from bayling_study.shared.tracking.record import RunRecord
 from bayling_study.stages.generation.answering import Answerer, decoding_of
@@ -22,6 +23,7 @@ from bayling_study.stages.generation.examples import OWN, OWN_NAME, ExamplePools
 from bayling_study.stages.generation.meter import Meter
 from bayling_study.stages.generation.outputs import PromptSet, SuiteAnswers, System
 from bayling_study.stages.generation.published import convert
+from bayling_study.stages.generation.remote import MeteredEndpoint
 
 Answered = tuple[System, dict[str, SuiteAnswers], Meter]
 """Who answered, suite to its answers, and how fast, where something was run."""
@@ -110,20 +112,15 @@ def _pass_on(job: GenerationJob, section: RoutedSystem) -> Answered:
 
 
 def _ask(job: GenerationJob, section: EndpointSystem) -> Answered:
-    """The backend ``endpoint``. Its imports take a second, so they wait until needed."""
-    from bayling_study.shared.endpoint import Endpoint
-    from bayling_study.stages.generation.remote import MeteredEndpoint
-
+    """The backend ``endpoint``."""
     body = section.model_dump(include={"limit_key", "extra_body"}, exclude_defaults=True)
     details = {"url": section.url, "model": section.model, "template": "the server's", **body}
     system = System(job.name, section.kind, "endpoint", details)
     job.run.parameters(details)
-    cache = job.options.work / "answers.jsonl"
-    with Endpoint(section, cache, f"systems.{job.name}") as endpoint:
+    with Endpoint(section, job.options.work / "answers.jsonl", f"systems.{job.name}") as endpoint:
         asker = MeteredEndpoint(endpoint, job.config.study.seed, job.answerer())
         suites = job.asked(asker)
-        spent = endpoint.spent
-    job.run.metrics({f"endpoint.{name}": float(value) for name, value in spent.items()})
+        job.run.metrics({f"endpoint.{key}": float(n) for key, n in endpoint.spent.items()})
     return system, suites, asker.meter
 
 

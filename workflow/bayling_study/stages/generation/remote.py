@@ -34,8 +34,7 @@ class MeteredEndpoint:
             title = f"{prompts.suite} {title}"
             answered[call] = self._call(title, asked, answered, call, how, rule)
         decoding = served(how, self.endpoint.settings)
-        details = {"decoding": decoding, "clean_up": rule, "prompts_cut": 0}
-        details |= self.answerer.details
+        details = {"decoding": decoding, "clean_up": rule, "prompts_cut": 0} | self.answerer.details
         return SuiteAnswers(prompts, self.answerer.collect(prompts.prompts, answered), details)
 
     def _call(
