@@ -6,11 +6,12 @@
 Makes a randomly initialised Llama checkpoint (fp16, shards of 1 GB): of about
 the given size, a narrow model cut in layers, or of the full 7B shape (13.5 GB;
 the disk must hold twice that and 10 GB). Then measures in processes of their
-own, each after dropping nothing from the page cache so that all see the same
-warm files: copying the files, exporting them in each format, and loading the
+own, all on the same warm files or, with ``--cold`` (as root), after emptying
+the page cache: copying the files, exporting them in each format, and loading the
 model with transformers, quantising it and saving it (left out where the model
 does not fit into memory). Prints seconds, megabytes of input a second and peak
-resident memory. The folder is removed at the end, also after an error.
+resident memory, and after each export its ratio to a copy that follows it. The
+folder is removed at the end, also after an error.
 """
 
 from __future__ import annotations
@@ -118,8 +119,11 @@ def perform(task: str, model: Path, out: Path) -> None:
         loaded.save_pretrained(out)
 
 
-def measure(task: str, model: Path, size: int) -> None:
-    """Runs a task in a process of its own and prints what it took, start-up included."""
+def measure(task: str, model: Path, size: int, cold: bool) -> float:
+    """Runs a task in a process of its own and prints what it took; returns its seconds."""
+    if cold:
+        os.sync()
+        Path("/proc/sys/vm/drop_caches").write_text("3")
     out = model.parent / "out"
     start = time.monotonic()
     command = [sys.executable, __file__, "--task", task, "--folder", str(model.parent)]
@@ -133,6 +137,7 @@ def measure(task: str, model: Path, size: int) -> None:
         flush=True,
     )
     shutil.rmtree(out)
+    return float(seconds)
 
 
 def peak_memory() -> int:
@@ -151,6 +156,8 @@ def main() -> None:
     parser.add_argument("--gigabytes", type=float, default=1.0, help="size of the narrow model")
     parser.add_argument("--shape", choices=["narrow", "7b"], default="narrow")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "export_speed")
+    parser.add_argument("--cold", action="store_true", help="drop the page cache before each")
+    parser.add_argument("--only", choices=TASKS, nargs="+", help="these alone")
     parser.add_argument("--task", choices=TASKS)
     options = parser.parse_args()
     model = options.folder / "model"
@@ -184,11 +191,14 @@ def compare(options: argparse.Namespace, model: Path) -> None:
     size = make_checkpoint(model, widths, layers)
     print(f"checkpoint: {size / 1e9:.2f} GB, {len(list(model.glob('*.safetensors')))} shards")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
-    for task in TASKS:
+    for task in options.only or TASKS:
         if task.startswith("load") and 1.2 * size > memory:
             print(f"{task:22}left out: {memory / 1e9:.1f} GB of memory are free", flush=True)
             continue
-        measure(task, model, size)
+        seconds = measure(task, model, size, options.cold)
+        if task.startswith("export "):  # beside a copy of the same minute: the load changes
+            copied = measure("copy", model, size, options.cold)
+            print(f"{task:22}{seconds / copied:8.2f} times the copy", flush=True)
 
 
 if __name__ == "__main__":

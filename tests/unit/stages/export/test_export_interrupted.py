@@ -15,7 +15,7 @@ import pytest
 from bayling_study.core import disk
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import sha256_path
-from bayling_study.shared.checkpoints import shards
+from bayling_study.stages.export import job
 from helpers import ROOT
 from helpers.export_models import change, export_tiny, refused, save_tiny
 
@@ -43,7 +43,7 @@ def test_too_small_a_disk_is_refused_before_the_first_byte(model, monkeypatch):
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_disk_that_fills_up_leaves_nothing_behind(model, name, monkeypatch):
-    real, written = shards._bytes, []
+    real, written = job.tensor_bytes, []
 
     def full(tensor):
         written.append(tensor)
@@ -51,7 +51,7 @@ def test_a_disk_that_fills_up_leaves_nothing_behind(model, name, monkeypatch):
             raise OSError(errno.ENOSPC, "No space left on device")
         return real(tensor)
 
-    monkeypatch.setattr(shards, "_bytes", full)
+    monkeypatch.setattr(job, "tensor_bytes", full)
     refused(model, "disk is full", name)
     assert not scratch(model)
     monkeypatch.undo()

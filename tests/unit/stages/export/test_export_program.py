@@ -74,14 +74,18 @@ def test_the_encoder_works_in_blocks(monkeypatch, tmp_path):
     save_tiny(tmp_path / "model")
     form = GroupwiseFormat(open_checkpoint(tmp_path / "model"), 64, "fp16", 1 << 30)
     weight = torch.randn(37, 96, generator=torch.Generator().manual_seed(0))
-    whole = encode_matrix("w", weight, form.codec)
+    whole: dict[int, list[torch.Tensor]] = {0: [], 1: []}
+    once = encode_matrix("w", weight, form.codec, lambda part, rows: whole[part].append(rows))
     monkeypatch.setattr(
         "bayling_study.shared.quantised.groupwise.row_blocks.__defaults__", (96 * 5,)
     )
-    blocks = encode_matrix("w", weight, form.codec)
-    assert all(torch.equal(a, b) for a, b in zip(whole.blobs, blocks.blobs, strict=True))
-    assert blocks.error.error_square == pytest.approx(whole.error.error_square, rel=1e-6)
-    assert blocks.error.saturated == whole.error.saturated
+    blocks: dict[int, list[torch.Tensor]] = {0: [], 1: []}
+    error = encode_matrix("w", weight, form.codec, lambda part, rows: blocks[part].append(rows))
+    assert [len(whole[0]), len(blocks[0])] == [1, 8]
+    assert torch.equal(torch.cat(blocks[0]), whole[0][0])
+    assert torch.equal(torch.cat(blocks[1]), whole[1][0])
+    assert error.error_square == pytest.approx(once.error_square, rel=1e-6)
+    assert error.saturated == once.saturated
 
 
 def run_stage(folder: Path, *extra: str) -> subprocess.CompletedProcess[str]:

@@ -1,14 +1,15 @@
 """Writes weight files one tensor at a time, with their index and companions. Where each tensor goes
-is known before the first byte is written, so tensors may come in any order, as it suits their
-source, and only one is in memory at a time."""
+is known before the first byte is written, so tensors may come in any order, also several at once,
+and none need be in memory whole."""
 
 import hashlib
 import json
 import math
+import os
 import re
 import shutil
 import struct
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,18 +45,10 @@ class WeightFile:
     offsets: dict[str, int]
     size: int
 
-    def write(self, folder: Path, tensors: Iterable[tuple[str, Tensor]]) -> dict[str, str]:
-        """Writes the file; returns the SHA-256 of each tensor's bytes."""
-        hashes: dict[str, str] = {}
-        with open(folder / self.name, "wb") as stream:
-            stream.write(self.header)
-            for name, tensor in tensors:
-                data = _bytes(tensor)
-                hashes[name] = hashlib.sha256(data).hexdigest()
-                stream.seek(self.offsets[name])
-                stream.write(data)
-            stream.truncate(self.size)  # a padded format goes on behind its last tensor
-        return hashes
+    def begin(self, folder: Path) -> None:
+        """Makes the file: its header, and zeros where tensors go."""
+        (folder / self.name).write_bytes(self.header)
+        os.truncate(folder / self.name, self.size)
 
 
 def lay_out(name: str, specs: Sequence[Spec]) -> WeightFile:
@@ -101,8 +94,13 @@ def write_shards(
     files = [lay_out(name, specs) for name, specs in held.items()]
     hashes: dict[str, str] = {}
     for file in files:
-        order = sorted(file.offsets, key=file.offsets.__getitem__)
-        hashes |= file.write(folder, ((name, make(name)) for name in order))
+        file.begin(folder)
+        with open(folder / file.name, "rb+") as stream:
+            for name in sorted(file.offsets, key=file.offsets.__getitem__):
+                data = tensor_bytes(make(name))
+                hashes[name] = hashlib.sha256(data).hexdigest()
+                stream.seek(file.offsets[name])
+                stream.write(data)
     write_index(folder, files)
     return hashes
 
@@ -115,10 +113,11 @@ def shard_name(name: str) -> str:
 
 def tensor_hash(tensor: Tensor) -> str:
     """Returns the SHA-256 of a tensor's bytes."""
-    return hashlib.sha256(_bytes(tensor)).hexdigest()
+    return hashlib.sha256(tensor_bytes(tensor)).hexdigest()
 
 
-def _bytes(tensor: Tensor) -> memoryview:
+def tensor_bytes(tensor: Tensor) -> memoryview:
+    """Returns a tensor's bytes, row by row."""
     return memoryview(tensor.contiguous().reshape(-1).view(torch.uint8).numpy())
 
 

@@ -13,6 +13,8 @@ from torch import Tensor
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.quantised.groupwise import LEVELS, row_blocks
 
+Put = Callable[[int, Tensor], None]
+"""Writes what comes next of a stored part: its number in the plan, and the values."""
 FP16_BYTES = 2
 PRECISIONS = {"fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -44,41 +46,35 @@ class TensorError:
     bytes: int
 
 
-@dataclass(frozen=True)
-class Encoded:
-    """A tensor ready for disk: one contiguous tensor for each piece of the plan."""
-
-    blobs: list[Tensor]
-    error: TensorError
-
-
-def encode_matrix(name: str, weight: Tensor, codec: Callable[[Tensor], Block]) -> Encoded:
+def encode_matrix(
+    name: str, weight: Tensor, codec: Callable[[Tensor], Block], put: Put
+) -> TensorError:
     """Encodes a matrix ``(rows, columns)`` by fp32 blocks of rows (``StudyError``: not finite)."""
-    columns: list[list[Tensor]] = []
     error_square = weight_square = max_error = 0.0
-    saturated = 0
+    saturated = size = 0
     for rows in row_blocks(*weight.shape):
-        original = weight[rows].float()
+        original = weight[rows].to(torch.float32, copy=True)
         weight_square += _square(name, original)
         block = codec(original)
-        difference = original - block.rebuilt
+        difference = original.sub_(block.rebuilt)
         error_square += _square(name, difference)
         max_error = max(max_error, _magnitude(difference))
         # numpy counts ten times faster than a tensor's ``sum``
         saturated += int(np.count_nonzero(np.abs(block.levels.numpy()) == LEVELS))
-        columns.append(list(block.parts))
-    blobs = [torch.cat(parts) for parts in zip(*columns, strict=True)]
-    size = sum(blob.nbytes for blob in blobs)
+        for number, part in enumerate(block.parts):
+            size += part.nbytes
+            put(number, part)
     errors = error_square, weight_square, max_error
-    return Encoded(blobs, TensorError(name, True, weight.numel(), *errors, saturated, size))
+    return TensorError(name, True, weight.numel(), *errors, saturated, size)
 
 
-def encode_kept(name: str, value: Tensor, dtype: torch.dtype) -> Encoded:
+def encode_kept(name: str, value: Tensor, dtype: torch.dtype, put: Put) -> TensorError:
     """Encodes a tensor that stays unquantised, in another precision where asked (``StudyError`` if
     it holds a NaN or an infinity, or a value that ``dtype`` cannot hold)."""
-    stored = value.to(dtype).contiguous()
+    stored = value.to(dtype)
+    put(0, stored)
     if not value.is_floating_point():
-        return Encoded([stored], TensorError(name, False, value.numel(), 0, 0, 0, 0, stored.nbytes))
+        return TensorError(name, False, value.numel(), 0, 0, 0, 0, stored.nbytes)
     weight_square = _square(name, value)
     error_square = max_error = 0.0
     if stored.dtype != value.dtype:
@@ -88,8 +84,7 @@ def encode_kept(name: str, value: Tensor, dtype: torch.dtype) -> Encoded:
             raise StudyError(what, fix="export:\n  kept_precision: bf16")
         error_square, max_error = _square(name, difference), _magnitude(difference)
     errors = error_square, weight_square, max_error
-    error = TensorError(name, False, value.numel(), *errors, 0, stored.nbytes)
-    return Encoded([stored], error)
+    return TensorError(name, False, value.numel(), *errors, 0, stored.nbytes)
 
 
 def kept_dtype(dtype: torch.dtype, precision: str) -> torch.dtype:

@@ -43,8 +43,6 @@ rounding error of each weight; LLM.int8 also rounds activations while it runs.
 class BitsAndBytesFormat(SafetensorsFormat):
     """Plans, encodes and describes an LLM.int8 export."""
 
-    marks = (torch.zeros((), dtype=torch.uint8),)
-
     def __init__(self, checkpoint: Checkpoint, precision: str, limit: int) -> None:
         super().__init__(checkpoint, precision, limit)
         skipped = get_keys_to_not_convert(checkpoint.model)
@@ -60,10 +58,9 @@ class BitsAndBytesFormat(SafetensorsFormat):
 
     def codec(self, rows: Tensor) -> Block:
         """Encodes rows by the library's own function."""
-        half = rows.half()
-        if not bool(torch.isfinite(half).all()):
+        levels, largest, _ = int8_vectorwise_quant(rows.half())
+        if not bool(torch.isfinite(largest).all()):
             raise StudyError("weights beyond fp16 cannot go to LLM.int8", fix="format: groupwise")
-        levels, largest, _ = int8_vectorwise_quant(half)
         # A row of zeros divides by zero in the library; what a NaN becomes in int8 is undefined.
         levels[largest == 0] = 0
         rebuilt = levels.float() * (largest / LEVELS).unsqueeze(1)

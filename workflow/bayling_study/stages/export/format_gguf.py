@@ -20,7 +20,7 @@ from torch import Tensor
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.checkpoints.reading import Checkpoint
 from bayling_study.shared.checkpoints.shards import WeightFile
-from bayling_study.stages.export.encoding import Block, Encoded, encode_kept, encode_matrix
+from bayling_study.stages.export.encoding import Block, Put, TensorError, encode_kept, encode_matrix
 from bayling_study.stages.export.gguf_tokenizer import add_tokenizer
 from bayling_study.stages.export.plan import Shard
 
@@ -95,13 +95,13 @@ class GgufFormat:
         writer.add_layer_norm_rms_eps(config.rms_norm_eps)
         writer.add_vocab_size(config.vocab_size)
 
-    def encode(self, name: str, value: Tensor) -> Encoded:
+    def encode(self, name: str, value: Tensor, put: Put) -> TensorError:
         """Permutes query and key rows, then quantises matrices and widens vectors."""
         value = self._permuted(name, value)
         kind = _kind(tuple(value.shape))
         if kind is Kind.Q8_0:
-            return encode_matrix(name, value, _codec)
-        return encode_kept(name, value, torch.float16 if kind is Kind.F16 else torch.float32)
+            return encode_matrix(name, value, _codec, put)
+        return encode_kept(name, value, torch.float16 if kind is Kind.F16 else torch.float32, put)
 
     def _permuted(self, name: str, value: Tensor) -> Tensor:
         """Interleaves the two halves of each head: row ``(h, half, i)`` to ``(h, i, half)``."""

@@ -1,18 +1,20 @@
-"""Runs an export: read a tensor, encode it, write it; the folder appears whole or not at all."""
+"""Runs an export, several tensors at once; the folder appears whole or not at all."""
 
 import errno
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+import torch
 
 from bayling_study.core.disk import check_space
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import atomic_directory, remove_leftovers, write_json, write_text
 from bayling_study.core.progress import Progress
 from bayling_study.shared.checkpoints.reading import Checkpoint
-from bayling_study.shared.checkpoints.shards import copy_companions
+from bayling_study.shared.checkpoints.shards import copy_companions, tensor_bytes
 from bayling_study.stages.export.encoding import TensorError, error_report
 from bayling_study.stages.export.plan import Format, Shard
 
@@ -31,26 +33,35 @@ def export(checkpoint: Checkpoint, form: Format, out: Path) -> Any:
     remove_leftovers(out)
     needed = sum(file.size for file in files) + SPARE_BYTES
     check_space(out.parent, needed, "the export", "make room or write somewhere else")
-    errors: dict[str, TensorError] = {}
+    errors: list[TensorError] = []
     progress = Progress("weights", checkpoint.nbytes, "B")
 
-    def parts(shard: Shard) -> Iterator[tuple[str, Tensor]]:
-        for source, names in shard.sources.items():
-            entry = checkpoint.entries[source]
-            try:
-                encoded = form.encode(source, entry.read())
-            except StudyError as error:
-                where = error.where or entry.file
-                raise StudyError(error.what, where=where, fix=error.fix) from error
-            yield from zip(names, encoded.blobs, strict=True)
-            errors[source] = encoded.error
-            progress.update(entry.nbytes)
+    def encode(folder: Path, shard: Shard, source: str) -> TensorError:
+        entry = checkpoint.entries[source]
+        places = [shard.file.offsets[name] for name in shard.sources[source]]
+
+        def put(part: int, values: torch.Tensor) -> None:
+            stream.seek(places[part])
+            places[part] += stream.write(tensor_bytes(values))
+
+        try:
+            with open(folder / shard.file.name, "rb+") as stream:
+                return form.encode(source, entry.read(), put)
+        except StudyError as error:
+            where = error.where or entry.file
+            raise StudyError(error.what, where=where, fix=error.fix) from error
 
     try:
-        with progress, atomic_directory(out) as folder:
+        with progress, atomic_directory(out) as folder, ExitStack() as stack:
+            # A thread for each tensor: to divide every operation takes more of a processor.
+            pool = ThreadPoolExecutor(torch.get_num_threads(), "", torch.set_num_threads, (1,))
+            stack.callback(pool.shutdown, cancel_futures=True)
             for shard in shards:
-                shard.file.write(folder, parts(shard))
-            report = error_report([errors[name] for name in checkpoint.entries])
+                shard.file.begin(folder)
+                for error in pool.map(partial(encode, folder, shard), shard.sources):
+                    errors.append(error)
+                    progress.update(checkpoint.entries[error.tensor].nbytes)
+            report = error_report(errors)
             write_json(folder / ERROR_FILE, report)
             copy_companions(checkpoint.folder, folder)
             write_text(folder / "README.md", form.finish(folder, files))

@@ -30,8 +30,8 @@ class Format(Protocol):
     def plan(self) -> list[Shard]:
         """Returns where everything goes."""
 
-    def encode(self, name: str, value: Tensor) -> encoding.Encoded:
-        """Encodes one tensor of the checkpoint, its parts in the order of the plan."""
+    def encode(self, name: str, value: Tensor, put: encoding.Put) -> encoding.TensorError:
+        """Encodes one tensor of the checkpoint, its parts numbered as in the plan."""
 
     def finish(self, folder: Path, files: Sequence[WeightFile]) -> str:
         """Completes what is beside the weight files; returns the card, from its title on."""
@@ -44,8 +44,6 @@ class SafetensorsFormat(ABC):
 
     stem = "model"
     """Start of the weight files' names."""
-    marks: tuple[Tensor, ...] = ()
-    """Tensors that are stored behind those of each quantised matrix, the same for all."""
 
     def __init__(self, checkpoint: Checkpoint, precision: str, limit: int) -> None:
         self.checkpoint, self.precision, self.limit = checkpoint, precision, limit
@@ -75,12 +73,12 @@ class SafetensorsFormat(ABC):
             shards.append(Shard(file, names))
         return shards
 
-    def encode(self, name: str, value: Tensor) -> encoding.Encoded:
+    def encode(self, name: str, value: Tensor, put: encoding.Put) -> encoding.TensorError:
         """Quantises a linear layer's weight; keeps everything else."""
         if name in self.quantised:
-            encoded = encoding.encode_matrix(name, value, self.codec)
-            return encoding.Encoded([*encoded.blobs, *self.marks], encoded.error)
-        return encoding.encode_kept(name, value, encoding.kept_dtype(value.dtype, self.precision))
+            return encoding.encode_matrix(name, value, self.codec, put)
+        dtype = encoding.kept_dtype(value.dtype, self.precision)
+        return encoding.encode_kept(name, value, dtype, put)
 
     def amend_config(self, folder: Path, **values: Any) -> None:
         """Sets keys of the copied ``config.json``, and the precision of most kept tensors."""
@@ -95,7 +93,7 @@ class SafetensorsFormat(ABC):
 
     @abstractmethod
     def parts(self, name: str, shape: tuple[int, ...]) -> list[Spec]:
-        """Returns the stored tensors of a quantised matrix."""
+        """Returns the stored tensors of a quantised matrix: ``codec``'s, then any that are zero."""
 
     @abstractmethod
     def codec(self, rows: Tensor) -> encoding.Block:
