@@ -9,6 +9,7 @@ rule export:
     priority: FIRST
     conda:
         "../../envs/study.yaml"
+    threads: 2
     resources:
         mem_mb=STUDY.memory("export"),
         runtime=STUDY.minutes("export"),

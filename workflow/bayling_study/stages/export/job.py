@@ -20,6 +20,7 @@ from bayling_study.stages.export.plan import Format, Shard
 
 ERROR_FILE = "error.json"
 SPARE_BYTES = 64 << 20  # room left for the tokenizer and the report
+THREADS = 2  # more would have more tensors in memory than the job is granted
 
 
 def export(checkpoint: Checkpoint, form: Format, out: Path) -> Any:
@@ -54,7 +55,8 @@ def export(checkpoint: Checkpoint, form: Format, out: Path) -> Any:
     try:
         with progress, atomic_directory(out) as folder, ExitStack() as stack:
             # A thread for each tensor: to divide every operation takes more of a processor.
-            pool = ThreadPoolExecutor(torch.get_num_threads(), "", torch.set_num_threads, (1,))
+            threads = min(THREADS, torch.get_num_threads())
+            pool = ThreadPoolExecutor(threads, "", torch.set_num_threads, (1,))
             stack.callback(pool.shutdown, cancel_futures=True)
             for shard in shards:
                 shard.file.begin(folder)
