@@ -11,7 +11,6 @@ from bayling_study.stages.generation.batching import (
     PromptTokens,
     fit_context,
     in_order,
-    plan,
     taken,
 )
 
@@ -20,62 +19,57 @@ def requests(lengths: list[int], limit: int = 10) -> list[PromptTokens]:
     return [PromptTokens(f"p{n}", [1] * length, limit) for n, length in enumerate(lengths)]
 
 
+def batches(asked: list[PromptTokens], limits: BatchLimits, beams: int = 1) -> list[list[int]]:
+    """The lengths of prompts that are taken, batch by batch, by those whose batches wait for
+    their last answer."""
+    waiting, found = in_order(asked), []
+    while waiting:
+        found.append([len(r.ids) for r in taken(waiting, limits, [], beams)])
+    return found
+
+
 def test_every_request_is_in_exactly_one_batch_of_the_allowed_size() -> None:
     random.seed(1)
-    asked = requests([random.randint(1, 80) for _ in range(200)])
-    batches = list(plan(asked, BatchLimits(600, 16)))
-    assert sorted(r.id for b in batches for r in b) == sorted(r.id for r in asked)
-    for batch in batches:
-        width = max(len(r.ids) for r in batch) + 10
+    lengths = [random.randint(1, 80) for _ in range(200)]
+    found = batches(requests(lengths), BatchLimits(600, 16))
+    assert sorted(n for batch in found for n in batch) == sorted(lengths)
+    for batch in found:
         assert len(batch) <= 16
-        assert len(batch) * width <= 600
+        assert len(batch) * (max(batch) + 10) <= 600
 
 
 def test_longest_come_first() -> None:
-    lengths = [len(b[0].ids) for b in plan(requests([3, 90, 40, 7, 60]), BatchLimits(200, 2))]
-    assert lengths == sorted(lengths, reverse=True)
+    assert batches(requests([3, 90, 40, 7, 60]), BatchLimits(200, 2)) == [[90, 60], [40, 7], [3]]
 
 
 def test_beams_count_as_rows() -> None:
     asked = requests([10] * 8)
-    assert [len(b) for b in plan(asked, BatchLimits(160, 64))] == [8]
-    assert [len(b) for b in plan(asked, BatchLimits(160, 64), beams=4)] == [2, 2, 2, 2]
+    assert [len(b) for b in batches(asked, BatchLimits(160, 64))] == [8]
+    assert [len(b) for b in batches(asked, BatchLimits(160, 64), beams=4)] == [2, 2, 2, 2]
 
 
 def test_a_prompt_over_the_budget_is_alone() -> None:
-    assert [len(b) for b in plan(requests([500, 5, 5]), BatchLimits(60, 64))] == [1, 2]
-
-
-def test_a_batch_has_one_limit() -> None:
-    mixed = [*requests([10, 10], limit=5), PromptTokens("q", [1] * 10, 8)]
-    assert [{r.limit for r in b} for b in plan(mixed, BatchLimits(1000, 64))] == [{8}, {5}]
+    assert batches(requests([500, 5, 5]), BatchLimits(60, 64)) == [[500], [5, 5]]
 
 
 def test_no_requests_no_batches() -> None:
-    assert list(plan([], BatchLimits(100, 4))) == []
+    assert batches([], BatchLimits(100, 4)) == [] == taken([], BatchLimits(100, 4), [])
 
 
 def test_those_that_wait_take_the_places_that_are_free() -> None:
-    waiting = in_order(requests([20, 50, 30, 40, 10]))[::-1]
+    waiting = in_order(requests([20, 50, 30, 40, 10]))
     limits = BatchLimits(tokens=1000, requests=4)
-    [batch] = taken(waiting, limits, requests([70]))
-    assert [len(r.ids) for r in batch] == [50, 40, 30]
+    assert [len(r.ids) for r in taken(waiting, limits, requests([70]))] == [50, 40, 30]
     assert [len(r.ids) for r in waiting] == [10, 20]
-    assert list(taken(waiting, limits, requests([70] * 4))) == []  # no place
-    assert list(taken(waiting, BatchLimits(170, 4), requests([70]))) == [[waiting_first(20)]]
-    assert [len(r.ids) for r in waiting] == [10]
-    assert list(taken(waiting, BatchLimits(1, 4), requests([70]))) == []
-    assert [len(b) for b in taken(waiting, BatchLimits(1, 4), [])] == [1]  # one alone may be longer
-
-
-def waiting_first(length: int) -> PromptTokens:
-    return PromptTokens("p0", [1] * length, 10)
+    assert taken(waiting, limits, requests([70] * 4)) == []  # no place
+    assert [len(r.ids) for r in taken(waiting, BatchLimits(170, 4), requests([70]))] == [20]
+    assert taken(waiting, BatchLimits(1, 4), requests([70])) == []
+    assert [len(r.ids) for r in taken(waiting, BatchLimits(1, 4), [])] == [10]  # alone, if longer
 
 
 def test_prompts_are_computed_a_thousand_tokens_at_once() -> None:
-    waiting = in_order(requests([400] * 5 + [2000]))[::-1]
-    batches = list(taken(waiting, BatchLimits(10**6, 100), []))
-    assert [len(b) for b in batches] == [1, 2, 2, 1] and not waiting
+    asked = requests([400] * 5 + [2000])
+    assert [len(b) for b in batches(asked, BatchLimits(10**6, 100))] == [1, 2, 2, 1]
 
 
 @pytest.mark.parametrize(

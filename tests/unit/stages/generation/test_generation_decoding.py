@@ -100,6 +100,15 @@ def test_beam_search_equals_transformers(
 
 
 @pytest.mark.parametrize("how", [GREEDY, SAMPLE, BEAM], ids=["greedy", "sample", "beam"])
+def test_limits_may_differ_by_request(model: Any, asked: list[PromptTokens], how: Decoding) -> None:
+    mixed = [r._replace(limit=1 + 7 * n % 20) for n, r in enumerate(asked)]
+    found = answers(model, mixed, how, 6)
+    assert found == answers(model, mixed, how, 1)
+    assert all(found[r.id].tokens <= r.limit for r in mixed)
+    assert {found[r.id].tokens for r in mixed if found[r.id].finish == "length"} > {1, 8, 15}
+
+
+@pytest.mark.parametrize("how", [GREEDY, SAMPLE, BEAM], ids=["greedy", "sample", "beam"])
 @pytest.mark.parametrize("start", [3, 8, 60])
 def test_a_start_that_all_share_changes_nothing(
     model: Any, asked: list[PromptTokens], how: Decoding, start: int
@@ -117,7 +126,7 @@ def test_a_start_that_all_share_changes_nothing(
 def test_answers_come_as_soon_as_they_end_and_others_take_their_places(
     model: Any, asked: list[PromptTokens], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A step has as many rows as places while prompts wait, and limits may differ by request."""
+    """A step has as many rows as places while prompts wait."""
     rows: list[int] = []
     stepped = TokenLoop.logits
 
@@ -127,7 +136,10 @@ def test_answers_come_as_soon_as_they_end_and_others_take_their_places(
 
     monkeypatch.setattr(TokenLoop, "logits", counted)
     mixed = [r._replace(limit=3 + 7 * n % 20) for n, r in enumerate(asked)]
-    some = list(decode(model, BatchLimits(10**6, 4), mixed, GREEDY, STOPS, {}))
+    some: list[Any] = []
+    for pairs in decode(model, BatchLimits(10**6, 4), mixed, GREEDY, STOPS, {}):
+        assert not torch.is_inference_mode_enabled()  # the caller is free to train meanwhile
+        some.append(pairs)
     assert max(rows) == 4 and len(some) > 5
     steps = [n for n in rows if n]
     assert steps == sorted(steps, reverse=True)  # full until nothing waits

@@ -131,12 +131,12 @@ def test_ids_go_in_and_answers_come_out(checkpoint: Path) -> None:
     engine = engines.load_engine(checkpoint, SECTION, [GREEDY])
     asked = batch([1, 2, 7, 3], [1, 9, 2], [3, 4, 5, 6, 8])
     assert answers(engine, asked, GREEDY, STOPS) == [
-        AnswerTokens([1, 2], 3, "stop"),  # vLLM kept the stop
-        AnswerTokens([1], 2, "stop"),  # and here it left it out
+        AnswerTokens([1, 2], 3, "stop"),  # vLLM left the stop out
+        AnswerTokens([1], 2, "stop"),  # and here it kept it
         AnswerTokens([3, 4, 5, 6], 4, "length"),
     ]
     prompts, params = MADE[0].asked[0]
-    assert prompts[1] == {"prompt_token_ids": [1, 2, 7, 3]}  # the longest is the first
+    assert prompts[0] == {"prompt_token_ids": [1, 2, 7, 3]}
     assert params[0] == SamplingParams(0.0, 4, STOPS, None, False)
 
 
@@ -149,6 +149,16 @@ def test_a_prompts_sample_has_a_seed_of_its_own(checkpoint: Path) -> None:
     (_, both), (_, alone) = MADE[0].asked
     assert both[0] == alone[0] and both[0].temperature == 0.7
     assert both[0].seed != both[1].seed
+
+
+@pytest.mark.usefixtures("vllm")
+def test_those_who_are_handed_over_together_have_one_limit(checkpoint: Path) -> None:
+    """Its beam search knows one for all."""
+    engine = engines.load_engine(checkpoint, SECTION, [Decoding(beams=5)])
+    asked = [request._replace(limit=3 + n % 2) for n, request in enumerate(batch([1], [3], [4]))]
+    found = answers(engine, asked, Decoding(beams=5), [engine.tokenizer.eos_token_id])
+    assert [answer.ids for answer in found] == [[5, 6, 9]] * 3
+    assert [(len(p), params.max_tokens) for p, params in MADE[0].asked] == [(2, 3), (1, 4)]
 
 
 @pytest.mark.usefixtures("vllm")

@@ -2,7 +2,7 @@
 little padding, and what needs most memory comes at the start. What a prompt is answered with does
 not depend on the others: padding is masked, and positions start at the first real token."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import NamedTuple
 
 PROMPT_TOKENS = 1024  # of prompts computed at once: more are no faster on a CPU, and pad more
@@ -34,8 +34,8 @@ def fit_context(name: str, ids: list[int], max_new: int, context: int) -> Prompt
 
 
 class BatchLimits(NamedTuple):
-    """The most that is decoded at once: tokens (rows × (prompt + limit) of the longest), and
-    requests. One request alone is always allowed."""
+    """The most that is decoded at once: tokens (rows × (prompt + limit) of the longest, each beam
+    a row), and requests. One request alone is always allowed."""
 
     tokens: int
     requests: int
@@ -45,39 +45,22 @@ class BatchLimits(NamedTuple):
         return count == 1 or (count <= self.requests and count * beams * width <= self.tokens)
 
 
-def plan(
-    requests: Iterable[PromptTokens], limits: BatchLimits, beams: int = 1
-) -> Iterator[list[PromptTokens]]:
-    """Yields batches of requests with one common answer limit, longest prompts first."""
-    batch: list[PromptTokens] = []
-    for request in sorted(requests, key=lambda r: (-r.limit, -len(r.ids), r.id)):
-        width = (batch or [request])[0].width
-        fits = limits.allow(len(batch) + 1, width, beams)
-        if batch and not (fits and request.limit == batch[0].limit):
-            yield batch
-            batch = []
-        batch.append(request)
-    if batch:
-        yield batch
-
-
 def in_order(requests: Iterable[PromptTokens]) -> list[PromptTokens]:
-    """Returns requests in the order in which they get a place: the longest prompts first."""
-    return sorted(requests, key=lambda r: (-len(r.ids), -r.width, r.id))
+    """Returns requests as they wait for a place: the longest prompts are first, at the end."""
+    return sorted(requests, key=lambda r: (len(r.ids), r.width, r.id))
 
 
 def taken(
-    waiting: list[PromptTokens], limits: BatchLimits, rows: list[PromptTokens]
-) -> Iterator[list[PromptTokens]]:
-    """Takes from the end of ``waiting`` what finds a place beside the ``rows`` that are decoded
-    already; yields it in the batches in which prompts are computed."""
-    count, width = len(rows), max((row.width for row in rows), default=0)
+    waiting: list[PromptTokens], limits: BatchLimits, rows: list[PromptTokens], beams: int = 1
+) -> list[PromptTokens]:
+    """Takes from the end of ``waiting`` the next prompts to be computed together; none if there is
+    no place beside the ``rows`` that are decoded already."""
     batch: list[PromptTokens] = []
-    while waiting and limits.allow(count + 1, max(width, waiting[-1].width)):
-        count, width = count + 1, max(width, waiting[-1].width)
-        if batch and (len(batch) + 1) * len(batch[0].ids) > PROMPT_TOKENS:
-            yield batch
-            batch = []
+    width = max((row.width for row in rows), default=0)
+    while waiting:
+        count, width = len(batch) + 1, max(width, waiting[-1].width)
+        too_many = count > 1 and count * len(batch[0].ids) > PROMPT_TOKENS
+        if too_many or not limits.allow(len(rows) + count, width, beams):
+            break
         batch.append(waiting.pop())
-    if batch:
-        yield batch
+    return batch

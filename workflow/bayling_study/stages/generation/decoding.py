@@ -12,13 +12,7 @@ from torch import Tensor
 
 from bayling_study.config.suites import Decoding
 from bayling_study.core.errors import StudyError
-from bayling_study.stages.generation.batching import (
-    BatchLimits,
-    PromptTokens,
-    in_order,
-    plan,
-    taken,
-)
+from bayling_study.stages.generation.batching import BatchLimits, PromptTokens, in_order, taken
 from bayling_study.stages.generation.beams import BeamSearch
 from bayling_study.stages.generation.token_loop import Row, TokenLoop, Writer, joined
 
@@ -44,6 +38,7 @@ Answers = Iterator[list[Answered]]
 """Requests with their answers, some at a time, in the order in which they end."""
 
 
+@torch.inference_mode()  # type: ignore[untyped-decorator]  # while it runs, not while it waits
 def decode(
     model: Any,
     limits: BatchLimits,
@@ -57,14 +52,13 @@ def decode(
     id, used only when sampling. Beams exclude sampling (``StudyError``)."""
     if how.sample and how.beams > 1:
         raise StudyError("beam search and sampling exclude each other", fix="beams: 1")
-    choose = _sampling(how.temperature, seeds) if how.sample else _most_likely
-    with torch.inference_mode():
-        writer = Writer.of(model, requests, stops)
-        if how.beams > 1:
-            for batch in plan(requests, limits, how.beams):
-                yield _answered(BeamSearch(writer, batch).run(how.beams), stops)
-        else:
-            yield from _refilled(writer, requests, limits, choose)
+    writer, waiting = Writer.of(model, requests, stops), in_order(requests)
+    if how.beams == 1:
+        choose = _sampling(how.temperature, seeds) if how.sample else _most_likely
+        yield from _refilled(writer, waiting, limits, choose)
+    while waiting:
+        search = BeamSearch(writer, taken(waiting, limits, [], how.beams))
+        yield _answered(search.run(how.beams), stops)
 
 
 def ended(row: list[int], stops: set[int]) -> AnswerTokens:
@@ -97,13 +91,12 @@ def _sampling(temperature: float, seeds: Mapping[str, Random]) -> Choice:
 
 
 def _refilled(
-    writer: Writer, requests: list[PromptTokens], limits: BatchLimits, choose: Choice
+    writer: Writer, waiting: list[PromptTokens], limits: BatchLimits, choose: Choice
 ) -> Answers:
-    """Yields the answers of rows that leave; the next requests, the longest first, follow them."""
-    waiting, loops = in_order(requests)[::-1], list[TokenLoop]()
+    """Yields the answers of rows that leave; those that wait take their places."""
+    loops: list[TokenLoop] = []
     while waiting or loops:
-        rows = [row for loop in loops for row in loop.rows]
-        for batch in taken(waiting, limits, [row.request for row in rows]):
+        while batch := taken(waiting, limits, [r.request for loop in loops for r in loop.rows]):
             loops.append(TokenLoop(writer, batch))
             _step(loops[-1], choose)
         loop = joined(loops)

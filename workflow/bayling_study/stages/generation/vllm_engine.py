@@ -5,6 +5,8 @@ search, the algorithm differ."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -19,13 +21,12 @@ from bayling_study.config.suites import Decoding
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json
 from bayling_study.shared.checkpoints.decoding_defaults import FILE, divided
-from bayling_study.stages.generation.batching import BatchLimits, PromptTokens, plan
+from bayling_study.stages.generation.batching import PromptTokens
 from bayling_study.stages.generation.decoding import Answers, AnswerTokens, ended
 from bayling_study.stages.generation.engines import Engine
 
 DTYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
-LIMITS = BatchLimits(1 << 40, 512)
-"""Requests handed over at once: enough to fill a GPU, few enough to lose in a kill."""
+REQUESTS = 512  # requests handed over at once: enough to fill a GPU, few enough to lose in a kill
 
 
 def load_vllm(checkpoint: Path, section: GenerationSection) -> Engine:
@@ -62,17 +63,17 @@ class VllmDecoder:
         seeds: Mapping[str, Random],
     ) -> Answers:  # fmt: skip
         """Yields the answers to requests (``StudyError`` if its beam search cannot give them)."""
-        for batch in plan(requests, LIMITS):
-            answers = self._batch(batch, how, stops, seeds)
-            yield list(zip(batch, answers, strict=True))
+        limit = attrgetter("limit")
+        for _, same in groupby(sorted(requests, key=limit), key=limit):
+            group = list(same)
+            for start in range(0, len(group), REQUESTS):
+                batch = group[start : start + REQUESTS]
+                yield list(zip(batch, self._batch(batch, how, stops, seeds), strict=True))
 
     def _batch(
-        self,
-        batch: list[PromptTokens],
-        how: Decoding,
-        stops: list[int],
+        self, batch: list[PromptTokens], how: Decoding, stops: list[int],
         seeds: Mapping[str, Random],
-    ) -> list[AnswerTokens]:
+    ) -> list[AnswerTokens]:  # fmt: skip
         prompts = [{"prompt_token_ids": request.ids} for request in batch]
         if how.beams > 1:
             return self._beams(prompts, batch, how, stops)
