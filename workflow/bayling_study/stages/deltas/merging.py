@@ -47,11 +47,9 @@ def merge(
     with atomic_directory(out) as folder:
         write_shards(opened[0], {name: kind[1] for name, kind in kinds[0].items()}, make, folder)
         copy_companions(opened[0].folder, folder)
-        said = (
-            f"`{base.name}` plus the differences of {', '.join(members)} to it: {method}, weights"
-        )
-        said += f" {list(weights)}, density {density:g} (of ties). The first one's card follows."
-        write_card(folder, f"# Merged model\n\n{said}\n")
+        how = f"{method}, weights {list(weights)}, density {density:g} (of ties)"
+        said = f"`{base.name}` plus the differences of {', '.join(members)} to it: {how}."
+        write_card(folder, f"# Merged model\n\n{said} The first one's card follows.\n")
         check_weights(folder, opened[0].folder, "members whose weights are finite")
     return {"tensors": float(len(kinds[0]))}
 
