@@ -13,7 +13,7 @@ from pyarrow import csv
 from bayling_study.config.suites import InstructionsSuite
 from bayling_study.core import languages
 from bayling_study.core.errors import StudyError
-from bayling_study.core.records import Prompt
+from bayling_study.core.records import Prompt, grouped
 from bayling_study.core.seeds import generator
 from bayling_study.core.tables import read_table
 from bayling_study.shared.capitals import names
@@ -67,10 +67,8 @@ def build(name: str, suite: InstructionsSuite, context: PromptContext) -> list[P
 
 def _own(language: str, number: int, seed: int) -> list[list[Turn]]:
     """Makes conversations: the same ones in every language, whichever the suite asks."""
-    parts: dict[str, list[dict[str, str]]] = {}
-    for row in ROWS:
-        if row["language"] == language:
-            parts.setdefault(row["part"], []).append(row)
+    own = (row for row in ROWS if row["language"] == language)
+    parts = grouped(own, lambda row: row["part"])
     tasks, (more,) = parts.pop("task"), parts.pop("more")
     known = set.intersection(*(set(names(row["language"])) for row in ROWS))
     made: list[list[Turn]] = []
