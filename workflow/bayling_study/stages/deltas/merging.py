@@ -22,14 +22,10 @@ def merge(
     base: Path, members: Mapping[str, Path], out: Path,
     method: str, weights: Sequence[float], density: float,
 ) -> dict[str, float]:  # fmt: skip
-    """Writes the merged checkpoint, tensor by tensor; it appears whole or not at all.
-
-    ``base`` and ``members`` (by name) are checkpoints in the hub's format; what stands beside the
-    weights is the first member's. The rest is as in ``combined``. Returns the number of tensors.
-
-    Raises:
-        StudyError: they do not fit together: names or shapes of tensors, or types.
-    """
+    """Writes the merged checkpoint, tensor by tensor; it appears whole or not at all
+    (``StudyError`` if they do not fit together: names or shapes of tensors, or types). ``base`` and
+    ``members`` (by name) are checkpoints in the hub's format; what stands beside the weights is the
+    first member's. The rest is as in ``combined``. Returns the number of tensors."""
     before, opened = open_checkpoint(base), [*map(open_checkpoint, members.values())]
     kinds = [{name: (e.shape, e.dtype) for name, e in one.entries.items()} for one in opened]
     for one, kind in zip(opened, kinds, strict=True):

@@ -39,12 +39,9 @@ Turn = tuple[str, list[dict[str, Any]]]
 
 
 def build(name: str, suite: InstructionsSuite, context: PromptContext) -> list[Prompt]:
-    """Returns conversations by language; ``meta["instructions"]`` has each turn's list.
-
-    Raises:
-        StudyError: the source has too few conversations in a language, or a row of it is malformed
-            or asks for an instruction that is not in ``CHECKS``.
-    """
+    """Returns conversations by language; ``meta["instructions"]`` has each turn's list
+    (``StudyError`` if the source has no conversation in a language, or a row of it is malformed or
+    asks for an instruction that is not in ``CHECKS``)."""
     root = context.files_of(suite.source) if suite.source else None
     released = _released(root / suite.file) if root else None
     prompts: list[Prompt] = []
