@@ -30,9 +30,8 @@ def names(language: str) -> dict[str, tuple[str, str]]:
     """Returns country code to the names of country and capital, where CLDR has both (``StudyError``
     if it does not know the language). A city in Latin letters in a language with another script is
     CLDR's way to have no name for it."""
-    languages.script(language)  # an unknown code is told here
+    latin = languages.script(language) == "Latn"  # an unknown code is told here
     locale = languages.locale(language)
-    latin = languages.script(language) == "Latn"
     found: dict[str, tuple[str, str]] = {}
     for code, zone in CAPITALS.items():
         country = locale.territories.get(code)

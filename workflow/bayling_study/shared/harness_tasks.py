@@ -7,7 +7,6 @@ import csv
 import logging
 from functools import cache
 from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +32,14 @@ def harness_version() -> str:
 def definitions(folder: str) -> dict[str, Path]:
     """Returns the harness's task definitions in one of its folders, task to file (``StudyError`` if
     it has no such folder)."""
-    from lm_eval.tasks import TaskManager
+    from lm_eval import tasks as upstream
 
-    spec = find_spec("lm_eval")
-    assert spec is not None and spec.origin is not None
-    path = Path(spec.origin).parent / "tasks" / folder
+    path = Path(upstream.__file__).parent / folder
     if ".." in Path(folder).parts or not path.is_dir():
         what = f"lm-evaluation-harness {harness_version()} has no task folder {folder!r}"
         fix = "the folder's path below lm_eval/tasks, such as belebele or okapi/arc_multilingual"
         raise StudyError(what, fix=fix)
-    known = TaskManager(include_path=str(path), include_defaults=False)
+    known = upstream.TaskManager(include_path=str(path), include_defaults=False)
     tasks = {name: one for name, one in known.task_index.items() if name in known.all_subtasks}
     return {name: Path(one.yaml_path) for name, one in tasks.items() if one.yaml_path}
 

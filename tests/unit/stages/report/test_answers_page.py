@@ -54,7 +54,7 @@ def test_scores_of_turns_are_lists_and_the_headline_comes_first(
 def test_each_demand_has_a_tick_or_a_cross_and_the_reason(study: Study) -> None:
     found = answer_suite(study, SUITE)
     assert found is not None
-    reasons = found.blocks[f"texts {SUITE} 0"][0]["reasons"]
+    reasons = found[1][f"texts {SUITE} 0"][0]["reasons"]
     assert reasons["foundation"] == [
         [
             (False, "demand not met"),
@@ -107,7 +107,7 @@ def test_rare_words_are_those_of_one_reference_of_the_language(tmp_path: Path) -
     write_hypotheses(tmp_path / "generation/tuned/translation.jsonl", answers)
     found = answer_suite(study, "translation")
     assert found is not None
-    index = found.blocks["rows translation"]
+    index = found[1]["rows translation"]
     assert index["rare"] == [1, 1, 1, 2]
     assert index["words"] == [3, 3, 1, 2]
 
@@ -117,7 +117,7 @@ def test_answers_by_likelihood_are_shown_too(tmp_path: Path) -> None:
     (tmp_path / "generation").rename(tmp_path / "harness")
     found = answer_suite(study, "translation")
     assert found is not None
-    assert found.about["systems"] == ["foundation", "tuned", "tuned-int8"]
+    assert found[0]["systems"] == ["foundation", "tuned", "tuned-int8"]
 
 
 def test_scores_of_a_judges_reviews_are_of_no_prompt(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_scores_of_a_judges_reviews_are_of_no_prompt(tmp_path: Path) -> None:
         write_jsonl(path, [{"id": "zh-en/0/1", "metric": "win-share", "value": 100.0}])
     found = answer_suite(study, "translation")
     assert found is not None
-    assert found.about["metrics"] == []
+    assert found[0]["metrics"] == []
 
 
 def test_a_suite_without_answers_is_no_suite_of_the_page(tmp_path: Path) -> None:
@@ -220,8 +220,8 @@ def test_what_earlier_steps_said_stands_beside_each_answer() -> None:
 def test_the_page_knows_which_systems_are_compared(tmp_path: Path) -> None:
     study = report_study.make(tmp_path)
     plain = answer_suite(study, "translation")
-    assert plain is not None and plain.about["compared"] == []
+    assert plain is not None and plain[0]["compared"] == []
     section = ComparisonSection(reference="foundation", methods=["tuned", "gone"])
     object.__setattr__(study.config, "comparison", section)
     found = answer_suite(study, "translation")
-    assert found is not None and found.about["compared"] == ["foundation", "tuned"]
+    assert found is not None and found[0]["compared"] == ["foundation", "tuned"]

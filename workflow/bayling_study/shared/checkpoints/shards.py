@@ -19,11 +19,10 @@ from torch import Tensor
 
 from bayling_study.core.files import read_json, write_json
 from bayling_study.shared.checkpoints import decoding_defaults
-from bayling_study.shared.checkpoints.reading import Checkpoint
+from bayling_study.shared.checkpoints.reading import SAFETENSORS, Checkpoint
 from bayling_study.shared.checkpoints.tensorfile import ALIGNMENT, DTYPE_NAMES
 
-SINGLE = "model.safetensors"
-INDEX = "model.safetensors.index.json"
+INDEX, SINGLE = SAFETENSORS
 COMPANIONS = frozenset({".json", ".jinja", ".model", ".txt", ".md"})
 """Suffixes of what stands beside the weights: config, tokenizer, template, card; no code."""
 NOT_COPIED = re.compile(r".*\.index\.json|delta\.json")

@@ -5,17 +5,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
-from typing import TypeVar
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.plugins import import_all
+from bayling_study.core.records import Key
 from bayling_study.shared.interactive import edits, follow, openings, own  # noqa: F401 - registers
 from bayling_study.shared.interactive.checks import verify
 from bayling_study.shared.interactive.library import Library
 from bayling_study.shared.interactive.registry import DEMANDS, Demand, demand_named
 from bayling_study.shared.interactive.types import Dialogue, Scene, Step
 
-Key = TypeVar("Key")
 import_all(own)
 
 ATTEMPTS = 60  # plans tried for one dialogue before its material counts as exhausted

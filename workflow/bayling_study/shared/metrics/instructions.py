@@ -30,15 +30,13 @@ def measure(answers: Answers, options: Options) -> list[Measurement]:
         if len(prompt.meta.get("instructions", [])) != len(prompt.turns):
             raise StudyError("the prompt's meta names no instructions", where=answers.where(index))
         marks[index, : len(prompt.turns)] = _marks(prompt, answers.hypotheses[index])
-    whole = marks.reshape(len(marks), -1)
     sums = marks.sum(axis=1)
+    parts = {"multi-if": marks.reshape(len(marks), -1)}
+    parts |= {f"multi-if.turn-{n}": one for n, one in enumerate(marks.swapaxes(0, 1), start=1)}
     return [
-        Measurement("multi-if", SIGNATURE, whole, mean_of_turns, mean_of_turns(whole)),
         *(
-            Measurement(
-                f"multi-if.turn-{turn + 1}", SIGNATURE, one, mean_of_turns, mean_of_turns(one)
-            )
-            for turn, one in enumerate(marks.swapaxes(0, 1))
+            Measurement(name, SIGNATURE, part, mean_of_turns, mean_of_turns(part))
+            for name, part in parts.items()
         ),
         rate("followed-strict", SIGNATURE, sums[:, 3], sums[:, 5], _note(sums, 3)),
         rate("followed-loose", SIGNATURE, sums[:, 4], sums[:, 5], _note(sums, 4)),

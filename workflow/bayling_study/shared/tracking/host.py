@@ -56,10 +56,8 @@ def is_alive(host: Mapping[str, Any]) -> bool:
         return False
     try:
         os.kill(int(host.get("pid", 0)), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
+    except OSError as error:  # another user's process may not be asked
+        return not isinstance(error, ProcessLookupError)
     return True
 
 

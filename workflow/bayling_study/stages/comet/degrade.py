@@ -40,11 +40,6 @@ class Material(NamedTuple):
 Damaged = tuple[str, float]
 
 
-def keep_exact(material: Material, generator: Random) -> Damaged:
-    """The reference itself."""
-    return material.reference, 1.0
-
-
 def drop_units(material: Material, generator: Random) -> Damaged:
     """Random units are lost."""
     units = material.units(material.reference)
@@ -109,49 +104,29 @@ def repeat(material: Material, generator: Random) -> Damaged:
     return material.join(piece * times), len(piece) / len(units) / times
 
 
-def copy_source(material: Material, generator: Random) -> Damaged:
-    """The source, untranslated."""
-    return material.source, UNTRANSLATED_SCORE
-
-
-def wrong_language(material: Material, generator: Random) -> Damaged:
-    """The right sentence in a third language; the source where none is known."""
-    return material.foreign or material.source, UNTRANSLATED_SCORE
-
-
-def unrelated(material: Material, generator: Random) -> Damaged:
-    """A fluent translation of another sentence."""
-    return material.donor, 0.0
-
-
-def say_nothing(material: Material, generator: Random) -> Damaged:
-    """Nothing, or a lone mark."""
-    return generator.choice([EMPTY, ".", "-", "?"]), 0.0
-
-
-DAMAGES: dict[Callable[[Material, Random], Damaged], float] = {
-    keep_exact: 1.0,
-    drop_units: 1.5,
-    replace_units: 2.0,
-    swap_units: 1.0,
-    mixed_damage: 4.0,
-    truncate: 1.0,
-    run_on: 1.0,
-    repeat: 1.0,
-    copy_source: 1.0,
-    wrong_language: 0.5,
-    unrelated: 1.0,
-    say_nothing: 0.3,
+DAMAGES: dict[str, tuple[float, Callable[[Material, Random], Damaged]]] = {
+    "keep_exact": (1.0, lambda material, _: (material.reference, 1.0)),
+    "drop_units": (1.5, drop_units),
+    "replace_units": (2.0, replace_units),
+    "swap_units": (1.0, swap_units),
+    "mixed_damage": (4.0, mixed_damage),
+    "truncate": (1.0, truncate),
+    "run_on": (1.0, run_on),
+    "repeat": (1.0, repeat),
+    "copy_source": (1.0, lambda material, _: (material.source, UNTRANSLATED_SCORE)),
+    # The right sentence in a third language; the source where none is known.
+    "wrong_language": (0.5, lambda m, _: (m.foreign or m.source, UNTRANSLATED_SCORE)),
+    "unrelated": (1.0, lambda material, _: (material.donor, 0.0)),
+    "say_nothing": (0.3, lambda _, generator: (generator.choice([EMPTY, ".", "-", "?"]), 0.0)),
 }
-"""Kinds of damage and how often each is drawn, relative to the others."""
+"""Kind of damage to how often it is drawn, relative to the others, and what makes it."""
 
 
 def damage(material: Material, generator: Random) -> tuple[str, float, str]:
     """Returns a damaged translation, its score from 0 to 1, and the name of the damage."""
-    kinds = list(DAMAGES)
-    kind = generator.choices(kinds, weights=list(DAMAGES.values()))[0]
-    text, score = kind(material, generator)
-    return text, score, kind.__name__
+    weights = [weight for weight, _ in DAMAGES.values()]
+    kind = generator.choices(list(DAMAGES), weights)[0]
+    return *DAMAGES[kind][1](material, generator), kind
 
 
 def _some(units: list[str], generator: Random) -> set[int]:

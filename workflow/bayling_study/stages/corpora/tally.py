@@ -2,13 +2,11 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from typing import Any, TypeVar
+from typing import Any
 
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.corpus_tables import ODD
-from bayling_study.stages.corpora.readers.odd import OddRow
-
-T = TypeVar("T")
+from bayling_study.stages.corpora.readers.odd import OddRow, T
 
 SAMPLES = 20  # rejected rows kept for each reason; ``report.rejected_samples`` of them are shown
 

@@ -25,6 +25,14 @@ COMMON = {
     "study": cli.option("name of the study in the run record", default=""),
     "code": cli.option("hash of the code of this stage", default=""),
 }
+MAKE = {
+    "target": cli.path("folder of the target"),
+    "dtype": cli.option("type of the delta", choices=sorted(DTYPES), default="fp16"),
+}
+DELTA = cli.OneOf(
+    delta=cli.path("folder of the delta"),
+    download=cli.path("manifest of a downloaded delta"),
+)
 MERGE = {
     "member": cli.option("a tuned model", action="append", metavar="NAME=DIR", required=True),
     "method": cli.option("how to combine", choices=["linear", "ties"], required=True),
@@ -34,35 +42,15 @@ MERGE = {
 COMMAND_LINE = cli.command(
     __name__,
     action=cli.Actions(
-        make=(
-            "target minus base",
-            {
-                "target": cli.path("folder of the target"),
-                "dtype": cli.option("type of the delta", choices=sorted(DTYPES), default="fp16"),
-                **COMMON,
-            },
-        ),
-        apply=(
-            "base plus delta",
-            {
-                "source": cli.OneOf(
-                    delta=cli.path("folder of the delta"),
-                    download=cli.path("manifest of a downloaded delta"),
-                ),
-                **COMMON,
-            },
-        ),
+        make=("target minus base", MAKE | COMMON),
+        apply=("base plus delta", {"source": DELTA, **COMMON}),
         merge=("base plus the members' differences to it, combined", MERGE | COMMON),
     ),
 )
 
 
 def downloaded(folder: Path) -> Path:
-    """Returns the checkpoint folder in a download.
-
-    Raises:
-        StudyError: it holds none.
-    """
+    """Returns the checkpoint folder in a download (``StudyError`` if it holds none)."""
     root = files_root(folder)
     checkpoint = checkpoint_of(root)
     if checkpoint is None:

@@ -32,14 +32,10 @@ Not a model by itself. The weights are those of the tuned model minus those of i
 
 
 def make_delta(base: Path, target: Path, out: Path, kind: str = "fp16") -> dict[str, float]:
-    """Writes the delta folder; it appears whole or not at all.
-
-    ``base`` and ``target`` are checkpoints in the hub's format, ``kind`` a key of ``DTYPES``.
-    Returns tensors, elements, elements that the way back changes, and by how much at most.
-
-    Raises:
-        StudyError: the two do not fit together, or the type is too narrow for a difference.
-    """
+    """Writes the delta folder; it appears whole or not at all (``StudyError`` if the two do not fit
+    together, or the type is too narrow for a difference). ``base`` and ``target`` are checkpoints
+    in the hub's format, ``kind`` a key of ``DTYPES``. Returns tensors, elements, elements that the
+    way back changes, and by how much at most."""
     before, after = open_checkpoint(base), open_checkpoint(target)
     check_fit(before, after)
     tensors: dict[str, dict[str, Any]] = {}
@@ -77,15 +73,13 @@ def make_delta(base: Path, target: Path, out: Path, kind: str = "fp16") -> dict[
 
 
 def apply_delta(base: Path, delta: Path, out: Path) -> dict[str, float]:
-    """Writes base plus delta as an ordinary checkpoint; it appears whole or not at all.
+    """Writes base plus delta as an ordinary checkpoint; it appears whole or not at all
+    (``StudyError`` if the two do not fit together, a hash differs, or sums are no numbers). Returns
+    the number of tensors, and of those verified by a hash.
 
     A delta of our own carries hashes: base and delta must be the ones it was made from and with,
     and a target that can be restored exactly must come back so. A released delta has none: names
     and shapes are checked, and its target has the delta's own type, as with the authors' script.
-    Returns the number of tensors, and of those verified by a hash.
-
-    Raises:
-        StudyError: the two do not fit together, a hash differs, or sums are no numbers.
     """
     before, change = open_checkpoint(base), open_checkpoint(delta)
     check_fit(before, change)
@@ -138,14 +132,9 @@ def write_card(folder: Path, notice: str) -> None:
 
 
 def check_fit(base: Checkpoint, other: Checkpoint) -> None:
-    """Checks that another checkpoint (a target or a delta) has the base's tensors.
-
-    Embedding and output layer may have more rows than the base: words that were
-    added to the vocabulary.
-
-    Raises:
-        StudyError: names the first tensor that is only on one side or of another shape.
-    """
+    """Checks that another checkpoint (a target or a delta) has the base's tensors (``StudyError``
+    names the first that is only on one side or of another shape). Embedding and output layer may
+    have more rows than the base: words that were added to the vocabulary."""
     alone = sorted(set(base.entries) ^ set(other.entries))
     if alone:
         side = base if alone[0] in base.entries else other

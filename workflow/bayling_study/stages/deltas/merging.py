@@ -22,14 +22,10 @@ def merge(
     base: Path, members: Mapping[str, Path], out: Path,
     method: str, weights: Sequence[float], density: float,
 ) -> dict[str, float]:  # fmt: skip
-    """Writes the merged checkpoint, tensor by tensor; it appears whole or not at all.
-
-    ``base`` and ``members`` (by name) are checkpoints in the hub's format; what stands beside the
-    weights is the first member's. The rest is as in ``combined``. Returns the number of tensors.
-
-    Raises:
-        StudyError: they do not fit together: names or shapes of tensors, or types.
-    """
+    """Writes the merged checkpoint, tensor by tensor; it appears whole or not at all
+    (``StudyError`` if they do not fit together: names or shapes of tensors, or types). ``base`` and
+    ``members`` (by name) are checkpoints in the hub's format; what stands beside the weights is the
+    first member's. The rest is as in ``combined``. Returns the number of tensors."""
     before, opened = open_checkpoint(base), [*map(open_checkpoint, members.values())]
     kinds = [{name: (e.shape, e.dtype) for name, e in one.entries.items()} for one in opened]
     for one, kind in zip(opened, kinds, strict=True):
@@ -47,11 +43,9 @@ def merge(
     with atomic_directory(out) as folder:
         write_shards(opened[0], {name: kind[1] for name, kind in kinds[0].items()}, make, folder)
         copy_companions(opened[0].folder, folder)
-        said = (
-            f"`{base.name}` plus the differences of {', '.join(members)} to it: {method}, weights"
-        )
-        said += f" {list(weights)}, density {density:g} (of ties). The first one's card follows."
-        write_card(folder, f"# Merged model\n\n{said}\n")
+        how = f"{method}, weights {list(weights)}, density {density:g} (of ties)"
+        said = f"`{base.name}` plus the differences of {', '.join(members)} to it: {how}."
+        write_card(folder, f"# Merged model\n\n{said} The first one's card follows.\n")
         check_weights(folder, opened[0].folder, "members whose weights are finite")
     return {"tensors": float(len(kinds[0]))}
 

@@ -72,11 +72,8 @@ def grow(
     source: Path, out: Path, wanted: Vocabulary, texts: list[str], seed: int
 ) -> dict[str, float]:
     """Writes the checkpoint ``source`` with new tokens to the folder ``out``; returns the texts'
-    tokens before and after. Without a new token, the files stay as they are.
-
-    Raises:
-        StudyError: the tokenizer is no byte-level BPE, or the texts give too few tokens.
-    """
+    tokens before and after. Without a new token, the files stay as they are. ``StudyError`` if the
+    tokenizer is no byte-level BPE, or the texts give too few tokens."""
     facts = adopt_hub(source, out)
     if not wanted.tokens:
         return facts

@@ -8,7 +8,7 @@ Labels are those of microsoft/AGIEval at 3680910 (2023-06-05), the ones the
 paper scored with; a commit three days later changes some of them.
 """
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from bayling_study.config.suites import EXAM_TASKS, ExamsSuite
 from bayling_study.core.errors import StudyError
@@ -20,21 +20,11 @@ FOLDER = "data/v1"
 AnswerRule = Literal["single", "set", "math"]
 """``single``: one letter; ``set``: all letters that apply; ``math``: an expression."""
 
-
-class Exam(NamedTuple):
-    """One exam: the language of its prompt's frame, and how an answer is read and compared."""
-
-    language: Literal["en", "zh"]
-    rule: AnswerRule
-
-
 GAOKAO = {name for name in EXAM_TASKS if name.startswith("gaokao-")}
-CHINESE = GAOKAO - {"gaokao-english"} | {"logiqa-zh"}  # exams whose frame is Chinese
+CHINESE = GAOKAO - {"gaokao-english"} | {"logiqa-zh"}
+"""Exams whose prompt has a Chinese frame; that of the others is English."""
 RULES: dict[str, AnswerRule] = {"gaokao-physics": "set", "gaokao-mathcloze": "math"}
-TASKS = {
-    name: Exam("zh" if name in CHINESE else "en", RULES.get(name, "single")) for name in EXAM_TASKS
-}
-"""The 18 exams of the BayLing paper: nine of GaoKao, nine it counts as English."""
+"""How an answer is read and compared; of the other exams it is ``single``."""
 
 CHOICE_FRAMES = {
     "en": (
@@ -53,25 +43,25 @@ def build(name: str, suite: ExamsSuite, context: PromptContext) -> list[Prompt]:
     folder = context.files_of(suite.source) / FOLDER
     prompts: list[Prompt] = []
     for task in suite.tasks:
-        path = folder / f"{task}.jsonl"
+        path, rule = folder / f"{task}.jsonl", RULES.get(task, "single")
+        language = "zh" if task in CHINESE else "en"
         for number, (where, row) in enumerate(item_rows(name, task, path), start=1):
             try:
-                turn, gold = _asked(TASKS[task], row)
+                turn, gold = _asked(rule, language, row)
             except (KeyError, TypeError) as error:
                 raise StudyError(f"not a row of AGIEval v1 ({error!r})", where=where) from error
-            language: dict[str, str] = {"target": TASKS[task].language}
-            meta, place = {"answer_rule": TASKS[task].rule}, f"{task}/{number}"
-            prompts.append(Prompt(place, name, task, language, [turn], [gold], meta))
+            what = f"{task}/{number}", name, task, {"target": language}
+            prompts.append(Prompt(*what, [turn], [gold], {"answer_rule": rule}))
     return prompts
 
 
-def _asked(task: Exam, row: dict[str, Any]) -> tuple[str, str]:
+def _asked(rule: AnswerRule, language: str, row: dict[str, Any]) -> tuple[str, str]:
     """Returns the prompt of a row of AGIEval and the expected answer: a letter, sorted letters, or
     an expression. Physics items with one correct letter have a plain label, others a list."""
-    if task.rule == "math":
+    if rule == "math":
         return CLOZE_FRAME.format(question=row["question"]), str(row["answer"])
     options = "\n".join(row["options"])
-    question = CHOICE_FRAMES[task.language].format(question=row["question"], options=options)
+    question = CHOICE_FRAMES[language].format(question=row["question"], options=options)
     passage, label = row["passage"], row["label"]
     turn = question if passage is None else f"{passage}\n\n{question}"
     return turn, "".join(sorted(label)) if isinstance(label, list) else str(label)

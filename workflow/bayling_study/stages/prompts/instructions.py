@@ -13,7 +13,7 @@ from pyarrow import csv
 from bayling_study.config.suites import InstructionsSuite
 from bayling_study.core import languages
 from bayling_study.core.errors import StudyError
-from bayling_study.core.records import Prompt
+from bayling_study.core.records import Prompt, grouped
 from bayling_study.core.seeds import generator
 from bayling_study.core.tables import read_table
 from bayling_study.shared.capitals import names
@@ -39,12 +39,9 @@ Turn = tuple[str, list[dict[str, Any]]]
 
 
 def build(name: str, suite: InstructionsSuite, context: PromptContext) -> list[Prompt]:
-    """Returns conversations by language; ``meta["instructions"]`` has each turn's list.
-
-    Raises:
-        StudyError: the source has too few conversations in a language, or a row of it is malformed
-            or asks for an instruction that is not in ``CHECKS``.
-    """
+    """Returns conversations by language; ``meta["instructions"]`` has each turn's list
+    (``StudyError`` if the source has no conversation in a language, or a row of it is malformed or
+    asks for an instruction that is not in ``CHECKS``)."""
     root = context.files_of(suite.source) if suite.source else None
     released = _released(root / suite.file) if root else None
     prompts: list[Prompt] = []
@@ -67,10 +64,8 @@ def build(name: str, suite: InstructionsSuite, context: PromptContext) -> list[P
 
 def _own(language: str, number: int, seed: int) -> list[list[Turn]]:
     """Makes conversations: the same ones in every language, whichever the suite asks."""
-    parts: dict[str, list[dict[str, str]]] = {}
-    for row in ROWS:
-        if row["language"] == language:
-            parts.setdefault(row["part"], []).append(row)
+    own = (row for row in ROWS if row["language"] == language)
+    parts = grouped(own, lambda row: row["part"])
     tasks, (more,) = parts.pop("task"), parts.pop("more")
     known = set.intersection(*(set(names(row["language"])) for row in ROWS))
     made: list[list[Turn]] = []

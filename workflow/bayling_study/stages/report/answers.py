@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from bayling_study.core.files import write_text
 from bayling_study.core.records import Prompt
@@ -39,19 +39,18 @@ MET = ("satisfaction", "constraint-all")
 
 def write_answers(study: Study, path: Path) -> None:
     """Writes the page of answers; a suite whose answers cannot be shown is missing from it."""
-    suites: list[AnswerSuite] = []
+    index: dict[str, Any] = {"suites": []}
+    blocks: dict[str, object] = {"index": index}
     for suite in study.by_suite:
         with study.block(f"answers of {suite}"):
-            found = answer_suite(study, suite)
-            suites += [found] if found is not None else []
-    metrics = dict.fromkeys(metric for suite in suites for metric in suite.about["metrics"])
-    lower = [metric for metric in metrics if meaning(metric).better == "lower"]
-    index: dict[str, object] = {"suites": [suite.about for suite in suites], "lower": lower}
+            if found := answer_suite(study, suite):
+                about, own = found
+                index["suites"].append(about)
+                blocks |= own
+    metrics = dict.fromkeys(metric for about in index["suites"] for metric in about["metrics"])
+    index["lower"] = [metric for metric in metrics if meaning(metric).better == "lower"]
     with study.block("answers: the baseline as first choice"):
         index["baseline"] = study.baseline
-    blocks: dict[str, object] = {"index": index}
-    for made in suites:
-        blocks |= made.blocks
     packed = {name: _packed(block) for name, block in blocks.items()}
     about = {"title": study.config.study.title, "blocks": packed}
     scripts = [f"answers_page/{name}.js" for name in SCRIPTS]
@@ -65,16 +64,10 @@ def _packed(value: object) -> str:
     return base64.b64encode(gzip.compress(text.encode(), LEVEL, mtime=0)).decode("ascii")
 
 
-class AnswerSuite(NamedTuple):
-    """A suite on the page: what its first view needs to know, and its blocks by name."""
-
-    about: dict[str, Any]
-    blocks: dict[str, Any]
-
-
-def answer_suite(study: Study, suite: str) -> AnswerSuite | None:
-    """Returns a suite's data, or none where no system has an answer that could be shown
-    (``StudyError`` if a file of segment scores is damaged, or a check of a demand unknown)."""
+def answer_suite(study: Study, suite: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Returns what the first view needs to know of a suite, and its blocks by name, or none where
+    no system has an answer that could be shown (``StudyError`` if a file of segment scores is
+    damaged, or a check of a demand unknown)."""
     prompts = study.prompts(suite)
     given = {name: study.answers(name, suite) for name in study.config.systems}
     systems = [name for name, answers in given.items() if answers]
@@ -96,7 +89,7 @@ def answer_suite(study: Study, suite: str) -> AnswerSuite | None:
     about = {"name": suite, "systems": systems, "metrics": [*values], "sizes": [*map(len, texts)]}
     shown_first = study.config.comparison.shown if study.config.comparison else []
     about["compared"] = [name for name in shown_first if name in systems]
-    return AnswerSuite(about, blocks)
+    return about, blocks
 
 
 def _index(prompts: Sequence[Prompt], wanted: Sequence[Sequence[Demand]]) -> dict[str, Any]:

@@ -74,12 +74,10 @@ def diverged(study: Study) -> Iterator[Caution]:
 
 def few_segments(study: Study) -> Iterator[Caution]:
     """Warns of suites with small items."""
-    sizes: dict[str, list[int]] = {}
-    for score in study.scores:
-        if score.n < FEW_SEGMENTS and counted(score.metric) == "segments":
-            sizes.setdefault(score.suite, []).append(score.n)
-    for suite, found in sizes.items():
-        low, high = min(found), max(found)
+    few = (s for s in study.scores if s.n < FEW_SEGMENTS and counted(s.metric) == "segments")
+    for suite, own in grouped(few, lambda score: score.suite).items():
+        sizes = {score.n for score in own}
+        low, high = min(sizes), max(sizes)
         size = f"{low}" if low == high else f"{low} to {high}"
         yield f"{suite}: items of {size} segments", "the intervals are wide; take them into account"
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -21,15 +21,8 @@ Groups = Mapping[str, list[str]]
 """Averages with their items."""
 
 
-class Resampled(NamedTuple):
-    """A measurement with its values on the resampled test sets of its item."""
-
-    measurement: Measurement
-    resamples: Array
-
-
-Item = dict[str, Resampled]
-"""What is measured on an item, by metric."""
+Item = dict[str, tuple[Measurement, Array]]
+"""What is measured on an item, by metric, each with its values on the resampled test sets."""
 
 
 def score_suite(
@@ -49,7 +42,7 @@ def score_suite(
         scores += _scores(answers, answers.item, measured[answers.item], plan)
     if items:
         for name, members in _whole(pool_groups(suite), measured):
-            found = pool([{m: one.measurement for m, one in each.items()} for each in members])
+            found = pool([{m: one for m, (one, _) in each.items()} for each in members])
             made = _resample(items[0].suite, name, found, plan)
             scores += _scores(items[0], name, made, plan)
         for name, members in _whole(groups, measured):
@@ -71,7 +64,7 @@ def _resample(suite: str, item: str, results: Iterable[Measurement], plan: Resam
     found = {one.metric: one for one in results}
     own = replace(plan, seed=plan.seed_of("bootstrap", suite, item))
     sums = resampling.all_sums(found, resampling.drawn_counts, own)
-    return {name: Resampled(one, one.combine(sums[name])) for name, one in found.items()}
+    return {name: (one, one.combine(sums[name])) for name, one in found.items()}
 
 
 def _scores(answers: Answers, item: str, measured: Item, plan: Resampling) -> Iterator[Score]:

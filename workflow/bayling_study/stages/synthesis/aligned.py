@@ -102,14 +102,18 @@ class Rows:
         _, first = np.unique(self.pivots[shared], return_index=True)
         return np.sort(shared[first])
 
+    def material(self, direction: str) -> Integers:
+        """Returns the rows that a direction is made from, aligned directly or over a pivot."""
+        direct = self.direct(direction)
+        if len(direct):
+            return direct
+        owner, other = self.owner(direction)
+        return self.joined(self.of(owner), other)
+
     def size(self, direction: str) -> int:
-        """Returns the number of segments of a direction, aligned directly or over a pivot."""
+        """Returns the number of segments of a direction."""
         if direction not in self._sizes:
-            number = len(self.direct(direction))
-            if not number:
-                owner, other = self.owner(direction)
-                number = len(self.joined(self.of(owner), other))
-            self._sizes[direction] = number
+            self._sizes[direction] = len(self.material(direction))
         return self._sizes[direction]
 
     def owner(self, direction: str) -> tuple[str, str]:
@@ -135,8 +139,8 @@ def blocks(rows: Rows, wanted: Mapping[str, int], seed: int) -> list[AlignedBloc
     result: list[AlignedBlock] = []
     owners = _owners(rows, wanted)
     least = max(MIN_ROWS, BLOCK_ROWS // max(1, len(owners)))
-    for owner, directions in owners.items():
-        chosen = _chosen(rows, owner, directions, least, seed)
+    for directions in owners:
+        chosen = _chosen(rows, directions, least, seed)
         for own in np.array_split(chosen, max(1, -(-len(chosen) // BLOCK_ROWS))):
             if not len(own):
                 continue
@@ -153,26 +157,22 @@ def blocks(rows: Rows, wanted: Mapping[str, int], seed: int) -> list[AlignedBloc
     return result
 
 
-def _owners(rows: Rows, wanted: Mapping[str, int]) -> dict[str, dict[str, int]]:
+def _owners(rows: Rows, wanted: Mapping[str, int]) -> list[dict[str, int]]:
     """Returns the directions of each language that has blocks, in the order of the corpora."""
     found: dict[str, dict[str, int]] = {code: {} for code in rows.languages}
     for direction, count in wanted.items():
         if count:
             found[rows.owner(direction)[0]][direction] = count
-    return {owner: directions for owner, directions in found.items() if directions}
+    return [directions for directions in found.values() if directions]
 
 
-def _chosen(
-    rows: Rows, owner: str, directions: Mapping[str, int], least: int, seed: int
-) -> Integers:
+def _chosen(rows: Rows, directions: Mapping[str, int], least: int, seed: int) -> Integers:
     """Returns the rows of a language that are kept: enough for each of its directions. Small
     studies fill a block with what the corpora have, so that minimal pairs and terms are found;
     large ones have enough of them anyway."""
     chosen = []
     for direction, count in directions.items():
-        material = rows.direct(direction)
-        if not len(material):
-            material = rows.joined(rows.of(owner), rows.owner(direction)[1])
+        material = rows.material(direction)
         keys = mix(rows.documents[material] ^ np.uint64(seed))  # which decides their order
         order = np.argsort(keys, kind="stable")
         chosen.append(material[order[: max(least, round(MARGIN * count))]])

@@ -1,11 +1,9 @@
 """Dividing a whole number of conversations: over recipes, directions and blocks."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TypeVar
 
 from bayling_study.config.synthesis import matching
-
-Key = TypeVar("Key")
+from bayling_study.core.records import Key
 
 
 def apportion(total: int, shares: Mapping[Key, float]) -> dict[Key, int]:

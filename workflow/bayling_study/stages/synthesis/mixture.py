@@ -23,7 +23,7 @@ from bayling_study.shared.corpus_tables import CONVERSATIONS_FILE, PARALLEL_FILE
 from bayling_study.stages.synthesis import block, gate
 from bayling_study.stages.synthesis.aligned import Rows
 from bayling_study.stages.synthesis.decontamination import Contamination
-from bayling_study.stages.synthesis.order import buckets_for, merge
+from bayling_study.stages.synthesis.order import BUCKET_ROWS, merge
 from bayling_study.stages.synthesis.plan import BlockPlan
 from bayling_study.stages.synthesis.tally import MixtureTally
 from bayling_study.stages.synthesis.teacher import EndpointTeacher
@@ -78,7 +78,8 @@ def make(task: MixtureTask, out: Path, scratch: Path) -> FinishedMixture:
     seed = seeds.derive_seed(task.seed, "synthesis", task.name)
     plan = BlockPlan(task.mixture, Rows(parallel), conversations, seed, scratch)
     tests = Contamination({**task.tests, OWN_TESTS: _own_tests(parallel)})
-    what = task.name, task.mixture, task.seed, buckets_for(task.mixture.conversations)
+    buckets = max(1, -(-task.mixture.conversations // BUCKET_ROWS))
+    what = task.name, task.mixture, task.seed, buckets
     context = block.BlockContext(*what, conversations, terms, tests, task.load_tokenizer)
     sample = 1 if task.mixture.conversations <= gate.MEASURED_ALL else gate.SAMPLE
     made = FinishedMixture(tally=MixtureTally(sample), wanted=plan.wanted, suites=tests.suites)

@@ -28,11 +28,6 @@ WORK = pa.schema([*SCHEMA, *COUNTS, *DRAWN])
 """Columns of a block: those of the training set, and what the audit counts."""
 
 
-def buckets_for(conversations: int) -> int:
-    """Returns the number of buckets for so many conversations."""
-    return max(1, -(-conversations // BUCKET_ROWS))
-
-
 def write_block(path: Path, rows: Sequence[Accepted], buckets: int) -> None:
     """Writes a block as one record batch a bucket."""
     # The conversation's own `instruction`, a language, stands where the row has the conversation.

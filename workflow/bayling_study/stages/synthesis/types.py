@@ -5,12 +5,10 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
+from bayling_study.shared.corpus_tables import CONVERSATION_SCHEMA
 from bayling_study.shared.interactive.types import Step
 
-MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string())])
-TEXTS = ("id", "recipe", "source", "direction")
-LISTS = {"languages": pa.list_(pa.string()), "messages": pa.list_(MESSAGE)}
-SCHEMA = pa.schema([*((name, pa.string()) for name in TEXTS), *LISTS.items()])
+SCHEMA = CONVERSATION_SCHEMA.insert(3, pa.field("direction", pa.string()))
 
 Message = dict[str, str]
 

@@ -37,15 +37,11 @@ TOLERANCE = 0.01
 
 
 class Curriculum:
-    """The order that ascending phases ask for, over ``total`` conversations.
-
-    ``labels`` name each conversation's group, ``repeats`` says whether groups may be used unequally
-    often. ``lengths`` are the conversations' tokens where steps are counted in tokens, so that
-    ``until`` is a share of the run's steps either way.
-
-    Raises:
-        StudyError: the mean shares are not the mixture's and must be, or a group is missing.
-    """
+    """The order that ascending phases ask for, over ``total`` conversations (``StudyError`` if the
+    mean shares are not the mixture's and must be, or a group is missing). ``labels`` name each
+    conversation's group, ``repeats`` says whether groups may be used unequally often. ``lengths``
+    are the conversations' tokens where steps are counted in tokens, so that ``until`` is a share of
+    the run's steps either way."""
 
     def __init__(
         self,

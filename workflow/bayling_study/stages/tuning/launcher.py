@@ -25,6 +25,7 @@ import torch
 from bayling_study.core.cli import end_with_parent
 from bayling_study.core.errors import StudyError
 from bayling_study.core.network import free_port
+from bayling_study.shared.tracking.host import usable_cores
 from bayling_study.stages.tuning.job import Follower, TrainingJob
 from bayling_study.stages.tuning.nodes import Nodes, Rendezvous
 
@@ -104,8 +105,7 @@ def environment(processes: int, folder: Path) -> dict[str, str]:
     DeepSpeed compiles (with offload) is kept in the training job's ``folder``."""
     values = dict(os.environ)
     values.setdefault("TORCH_EXTENSIONS_DIR", str((folder / EXTENSIONS).resolve()))
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    values["OMP_NUM_THREADS"] = str(max(1, (cores or 1) // processes))
+    values["OMP_NUM_THREADS"] = str(max(1, usable_cores() // processes))
     values.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false", PYTHONUNBUFFERED="1")
     if not torch.cuda.is_available():  # also where a scheduler names cards that torch cannot use
         values["DS_ACCELERATOR"] = "cpu"

@@ -128,13 +128,8 @@ def _write(batch: list[StateShard], path: Path) -> None:
     save_file(tensors, path, metadata={"ranges": json.dumps(ranges)})
 
 
-@dataclass(frozen=True)
-class Stored:
-    """A shard on disk: its file, and its range in the parameter."""
-
-    path: Path
-    start: int
-    count: int
+Stored = tuple[Path, int, int]
+"""A shard on disk: its file, and start and count of its elements in the parameter."""
 
 
 def load(engine: Any, folder: Path, step: int) -> None:
@@ -155,7 +150,7 @@ def _index(folder: Path) -> dict[str, list[Stored]]:
         with safe_open(path, "pt") as file:
             ranges = json.loads(file.metadata()["ranges"])
         for name, (start, count) in ranges.items():
-            index.setdefault(name, []).append(Stored(path, start, count))
+            index.setdefault(name, []).append((path, start, count))
     return index
 
 
@@ -163,13 +158,13 @@ def _read(stored: list[Stored], shard: StateShard, key: str, folder: Path) -> to
     """Puts a shard together from what overlaps it on disk."""
     values = torch.empty(shard.count, dtype=torch.float32)
     found = 0
-    for saved in stored:
-        first = max(saved.start, shard.start)
-        last = min(saved.start + saved.count, shard.start + shard.count)
+    for path, start, count in stored:
+        first = max(start, shard.start)
+        last = min(start + count, shard.start + shard.count)
         if first < last:
-            with safe_open(saved.path, "pt") as file:
+            with safe_open(path, "pt") as file:
                 whole = file.get_slice(f"{shard.name}:{key}")
-                part = whole[first - saved.start : last - saved.start]
+                part = whole[first - start : last - start]
                 values[first - shard.start : last - shard.start] = part
             found += last - first
     if found != shard.count:

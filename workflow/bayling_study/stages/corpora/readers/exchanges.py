@@ -63,14 +63,12 @@ def unlearnt(item: Mapping[str, Any]) -> bool:
 
 
 def complete_exchanges(turns: Iterable[Message]) -> tuple[list[Message], tuple[str, ...]]:
-    """Keeps the longest usable start of a dialogue.
+    """Keeps the longest usable start of a dialogue. Returns the messages, none if no exchange is
+    complete, and the names of the repairs.
 
     A system turn may come first. Assistant turns before the first user turn are left out (ShareGPT
     splits long chats). The dialogue ends before an empty turn, an unknown (empty) ``role``, an
     answer not to be learnt or a turn out of order, and after its last assistant turn.
-
-    Returns:
-        The messages, none if no exchange is complete, and the names of the repairs.
     """
     head: list[Message] = []
     body: list[Message] = []
