@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections import Counter
@@ -83,6 +84,24 @@ def test_the_bytes_do_not_depend_on_the_number_of_workers(
         made(folder, corpora, mixture(**WANTED), workers=workers)
         files.append((folder / "train.parquet").read_bytes())
     assert files[0] == files[1]
+
+
+@pytest.mark.slow
+def test_workers_of_the_command_find_the_tokenizer(tmp_path: Path, corpora: Path) -> None:
+    """Workers import anew what a job names, and no ``__main__`` of a package."""
+    settings = tmp_path / "settings.json"
+    mixtures = {"mix": mixture(**WANTED).model_dump(mode="json")}
+    settings.write_text(json.dumps({"study": {}, "synthesis": {"mixtures": mixtures}}))
+    chatml_tokenizer().save_pretrained(tmp_path / "tokenizer")
+    code = "import runpy; from bayling_study.stages.synthesis import mixture; mixture.SMALL = 0; "
+    code += "runpy.run_module('bayling_study.stages.synthesis', None, '__main__', alter_sys=True)"
+    paths = {"settings": settings, "record": tmp_path / "run.json", "corpora": corpora}
+    paths |= {"tokenizer": tmp_path / "tokenizer", "out": tmp_path / "made"}
+    flags = [str(part) for name, value in paths.items() for part in (f"--{name}", value)]
+    command = [sys.executable, "-P", "-c", code, "--mixture", "mix", "--workers", "2", *flags]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert pq.read_metadata(tmp_path / "made" / "train.parquet").num_rows == 200
 
 
 def test_a_worker_counts_tokens_without_torch() -> None:

@@ -20,17 +20,10 @@ from bayling_study.shared.tracking.record import run_record
 from bayling_study.stages.synthesis.audit import audit
 from bayling_study.stages.synthesis.card import card
 from bayling_study.stages.synthesis.decontamination import held_out_texts
-from bayling_study.stages.synthesis.mixture import MixtureTask, make
+from bayling_study.stages.synthesis.mixture import MixtureTask, load_tokenizer, make
 from bayling_study.stages.synthesis.teacher import hired
 
 TRAIN_FILE = "train.parquet"
-
-
-def load_tokenizer(checkpoint: Path) -> Any:
-    """Returns the tokenizer of a checkpoint on disk; nothing is fetched."""
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(str(checkpoint), local_files_only=True)
 
 
 def write(task: MixtureTask, out: Path, title: str, licences: Mapping[str, str]) -> dict[str, Any]:

@@ -59,6 +59,13 @@ class MixtureTask:
     workers: int = 1
 
 
+def load_tokenizer(checkpoint: Path) -> Any:
+    """Returns the tokenizer of a checkpoint on disk. Workers would not find it in ``__main__``."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(str(checkpoint), local_files_only=True)
+
+
 def make(task: MixtureTask, out: Path, scratch: Path) -> FinishedMixture:
     """Makes a mixture in the Parquet file ``out``; its bytes do not depend on ``workers``
     (``StudyError`` if a recipe, demand or direction gives nothing, or a table of the corpora is
