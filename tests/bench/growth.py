@@ -6,7 +6,7 @@
 Every point is one or several programs of a stage, each in a process of its own as a study runs it,
 on made-up data of real length:
 
-systems        scoring, paired tests and report of a release-sized suite that so many answered
+systems        scoring, paired tests and report of a suite that so many systems answered
 resamples      the paired tests alone
 languages      corpora of so many languages
 conversations  synthesis of a mixture of BayLing 2's shape (needs ``--tokenizer``)
@@ -21,7 +21,7 @@ points stand in the same TSV and have a figure of their own.
 Judge by processor time: other programs lengthen the clock's. ``others`` are the cores that they
 kept busy during the measurement. Memory is that of all processes of a stage, what they share
 counted once; disk is what the stage's inputs and results took at their fullest. What would break
-first is reckoned from the last two points (``growth_parts/laws.py``), for this machine's memory
+first is reckoned from the two largest points (``growth_parts/laws.py``), for this machine's memory
 and what its disk has free. A point that by those before it would take longer than
 ``--limit-minutes``, or more memory or disk than there is, is left out, and a line says so.
 """

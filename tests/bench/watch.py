@@ -12,7 +12,7 @@ import psutil
 
 SHORTEST = 0.1
 """Seconds between two looks; more where a look takes long."""
-SHARES = {True: 0.02, False: 0.2}
+SHARES = {True: 0.02, False: 0.05}
 """Largest share of the time that is spent with looking, where that counts as work and else."""
 
 

@@ -27,9 +27,10 @@ Measured = tuple[float, dict[str, Cost]]
 LANGUAGES = 100
 INSTRUCTIONS = 3_200_000
 """BayLing 2's: the aligned text of a mixture is as much larger or smaller as the mixture."""
-RESAMPLED_SYSTEMS = 4
-RESAMPLED_DIRECTIONS = 4
-"""So few comparisons that a thousand resamples are enough for the stage, which else adds some."""
+DIRECTIONS = 4
+"""Of the release's 14, with 2,000 segments each: all of them would only take longer."""
+RESAMPLED = 4
+"""Systems, so few that a thousand resamples are enough for the stage, which else adds some."""
 
 
 def conversations(place: Place, size: float) -> Measured:
@@ -52,8 +53,8 @@ def conversations(place: Place, size: float) -> Measured:
 
 
 def systems(place: Place, size: float) -> Measured:
-    """Scoring, tests and report of a release-sized suite answered by so many systems."""
-    names = _write_suite(place, int(size), len(scoring_speed.DIRECTIONS), 1000)
+    """Scoring, tests and report of a suite that so many systems answered."""
+    names = _write_suite(place, int(size), 1000)
     scored = (place.run(scoring_speed.scoring(place.folder, name)) for name in names)
     costs = {"scoring": reduce(Cost.then, scored)}
     costs["significance"] = place.run(scoring_speed.significance(place.folder, names))
@@ -64,7 +65,7 @@ def systems(place: Place, size: float) -> Measured:
 
 def resamples(place: Place, size: float) -> Measured:
     """The paired tests with so many resamples; the statistics that they add up are cached."""
-    names = _write_suite(place, RESAMPLED_SYSTEMS, RESAMPLED_DIRECTIONS, 1)
+    names = _write_suite(place, RESAMPLED, 1)
     place.run(scoring_speed.significance(place.folder, names))  # fills the cache
     settings = json.loads((place.folder / "settings.json").read_text(encoding="utf-8"))
     settings["scoring"]["bootstrap"]["samples"] = place.scaled(size)
@@ -75,10 +76,10 @@ def resamples(place: Place, size: float) -> Measured:
     return max(row["samples"] for row in rows), {"significance": cost}
 
 
-def _write_suite(place: Place, count: int, directions: int, samples: int) -> list[str]:
+def _write_suite(place: Place, count: int, samples: int) -> list[str]:
     """Writes a suite, the answers of so many systems and the settings; returns their names."""
     names = [f"system-{number}" for number in range(1, count + 1)]
-    chosen = scoring_speed.DIRECTIONS[:directions]
+    chosen = scoring_speed.DIRECTIONS[:DIRECTIONS]
     segments = place.scaled(scoring_speed.SEGMENTS, 20)
     scoring_speed.write_study(place.folder, names, chosen, samples, segments)
     path = place.folder / "settings.json"
