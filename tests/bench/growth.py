@@ -77,13 +77,17 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what is running ends with this
     options.out.mkdir(parents=True, exist_ok=True)
     missing = [(name, size) for name in options.axes for size in AXES[name].sizes]
-    for number, (name, size) in enumerate(missing, start=1):
-        print(f"[{number}/{len(missing)}] {name} {size:,.0f}: ", end="", flush=True)
-        print(measure(options, name, size), flush=True)
+    code = commit()
+    try:
+        for number, (name, size) in enumerate(missing, start=1):
+            print(f"[{number}/{len(missing)}] {name} {size:,.0f}: ", end="", flush=True)
+            print(measure(options, name, size, code), flush=True)
+    except KeyboardInterrupt:
+        sys.exit("interrupted: the same command goes on with this point")
     show(options)
 
 
-def measure(options: argparse.Namespace, name: str, size: float) -> str:
+def measure(options: argparse.Namespace, name: str, size: float, code: str) -> str:
     """Measures a point, unless it is there or too large, and returns what to say of it."""
     path = options.out / "growth.tsv"
     known = table.read(path)
@@ -95,9 +99,8 @@ def measure(options: argparse.Namespace, name: str, size: float) -> str:
     with tempfile.TemporaryDirectory(dir=options.scratch, prefix="growth-") as folder:
         place = Place(Path(folder), options.scale, options.tokenizer)
         work, costs = AXES[name].measure(place, size)
-    facts = (load, commit())
     for stage, cost in costs.items():
-        known.append(Point(name, stage, options.scale, size, float(work), *cost, *facts))
+        known.append(Point(name, stage, options.scale, size, float(work), *cost, load, code))
     table.write(path, known)
     parts = [f"{stage} {c.cpu:.1f} s CPU, {c.memory / 2**30:.2f} GiB" for stage, c in costs.items()]
     return f"{'; '.join(parts)} ({time.monotonic() - begin:.0f} s with its preparation)"

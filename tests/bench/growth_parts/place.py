@@ -58,6 +58,7 @@ class Place:
         temporary.mkdir(exist_ok=True)
         changes = {"PYTHONPATH": str(ROOT / "workflow"), "TMPDIR": str(temporary)}
         changes |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+        changes["OMP_NUM_THREADS"] = "1"  # tuning sets its processes' own
         log = self.folder / "log.txt"
         with log.open("wb") as stream, Watch(self.folder, own=False) as watch:
             process = subprocess.Popen(

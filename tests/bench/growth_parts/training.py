@@ -44,7 +44,9 @@ def _scaled(place: Place, shape: Shape) -> Shape:
 def _train(place: Place, shape: Shape, size: float) -> tuple[float, dict[str, Cost]]:
     """Returns the tokens of a training and its cost."""
     from gpu_tuning import write_conversations, write_model  # loads torch, which takes its time
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     folder = place.folder
     write_model(folder / "foundation", _scaled(place, shape), LENGTH, "cpu")
     write_conversations(folder / "synthesis", LENGTH, place.scaled(BATCH * STEPS * size, int(size)))
