@@ -69,7 +69,7 @@ def write_study(
             prompts.append(Prompt(name, "wmt22", direction, languages, ["…"], [text]))
     write_prompts(folder / "prompts" / "wmt22.jsonl", prompts)
     for position, system in enumerate(systems):
-        share = 0.1 + 0.05 * position
+        share = 0.1 + 0.5 * position / max(1, len(systems) - 1)
         write_hypotheses(
             folder / "generation" / system / "wmt22.jsonl",
             (

@@ -49,7 +49,7 @@ def predicted(points: Points, work: float) -> float | None:
         return None
     (small, less), (large, cost) = points[-2:]
     line = cost + (cost - less) / (large - small) * (work - large)
-    return max(line, cost * (work / large) ** power)
+    return max(line, cost * math.pow(work / large, power))
 
 
 def reached(points: Points, capacity: float) -> float | None:

@@ -24,7 +24,7 @@ LAWS = ("stage", "over", "time^", "last", "memory^", "last", "disk^", "last", "w
 
 def points_table(found: Series) -> str:
     """Returns all points as lines of a table."""
-    rows = [HEADS]
+    rows: list[tuple[str, ...]] = [HEADS]
     for (stage, axis), points in found.items():
         for p in points:
             sizes = (f"{p.memory / GIB:.2f}", f"{p.disk / GIB:.2f}")
@@ -37,7 +37,7 @@ def points_table(found: Series) -> str:
 
 def laws_table(found: Series, capacities: Mapping[str, float]) -> str:
     """Returns exponents of all points and of the last two, and what breaks first, as lines."""
-    rows = [LAWS]
+    rows: list[tuple[str, ...]] = [LAWS]
     for (stage, axis), points in found.items():
         powers = []
         for cost in ("cpu", "memory", "disk"):
@@ -61,10 +61,11 @@ def breaking(points: Sequence[Point], unit: str, capacities: Mapping[str, float]
     if limit is None:
         return f"neither within {FAR:,.0f} times {largest:,.0f} {unit}"
     hours = (predicted(curve(points, "cpu"), limit.work) or 0) / 3600
+    alone = "" if len(points) > 2 else ", by two sizes alone"
     return (
         f"{SIZES[limit.resource]} at {_rounded(limit.work)} {unit} "
         f"({_rounded(limit.work / largest)} times the largest measured), "
-        f"after {_rounded(hours)} processor hours"
+        f"after {_rounded(hours)} processor hours{alone}"
     )
 
 

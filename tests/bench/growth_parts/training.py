@@ -54,7 +54,7 @@ def _train(place: Place, shape: Shape, size: float) -> tuple[float, dict[str, Co
     foundation = {"kind": "foundation", "source": "made", **template}
     tuned = {"kind": "tuned", "base": "foundation", "mixture": "made", **template}
     place.settings(tuning=TUNING, systems={"foundation": foundation, "tuned": tuned})
-    made = ("--system", "tuned", "--foundation", folder / "foundation")
+    made: tuple[object, ...] = ("--system", "tuned", "--foundation", folder / "foundation")
     made += ("--synthesis", folder / "synthesis")
     place.run(place.stage("masks", *made, "--out", folder / "masks"))
     work = ("--masks", folder / "masks", "--checkpoints", folder / "work", "--threads", CORES)
