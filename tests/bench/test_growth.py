@@ -45,6 +45,7 @@ def test_nothing_is_said_of_what_is_far_off_or_does_not_grow() -> None:
     assert reached(LINE, 5 + 2 * 99_999.0) == pytest.approx(99_999.0)
     assert reached(LEVEL, 1000.0) is None
     assert reached([(1.0, 100.0), (2.0, 111.0)], 1e300) is None
+    assert reached([(1.0, 196.0), (3.0, 184.0), (10.0, 213.0)], 1000.0) is None  # up and down
 
 
 def test_what_breaks_first_is_what_is_reached_with_the_least_work() -> None:

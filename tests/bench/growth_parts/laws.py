@@ -59,7 +59,7 @@ def reached(points: Points, capacity: float) -> float | None:
     if power is None:
         return None
     (small, less), (large, cost) = points[-2:]
-    if cost < (1 + NOISE) * less:
+    if cost < (1 + NOISE) * max(earlier for _, earlier in points[:-1]):
         return None
     line = large + (capacity - cost) * (large - small) / (cost - less)
     logarithm = math.log(large) + math.log(capacity / cost) / power
