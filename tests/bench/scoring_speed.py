@@ -30,7 +30,9 @@ DIRECTIONS += ["de-fr", "fr-de"]
 SEGMENTS = 2000
 
 
-def references(direction: str, folder: Path | None, draw: random.Random) -> list[str]:
+def references(
+    direction: str, folder: Path | None, draw: random.Random, segments: int = SEGMENTS
+) -> list[str]:
     """Returns a direction's references: released ones of its target language, or made up."""
     if folder is not None:
         target = direction.split("-")[1]
@@ -38,7 +40,7 @@ def references(direction: str, folder: Path | None, draw: random.Random) -> list
         paths = paths or sorted(folder.glob("bayling-release/**/??en.ref"))
         return paths[0].read_text(encoding="utf-8").removesuffix("\n").split("\n")
     words = ["".join(draw.choices("etaoinshrdlu", k=draw.randint(2, 9))) for _ in range(5000)]
-    return [" ".join(draw.choices(words, k=draw.randint(5, 45))) for _ in range(SEGMENTS)]
+    return [" ".join(draw.choices(words, k=draw.randint(5, 45))) for _ in range(segments)]
 
 
 def damaged(text: str, share: float, draw: random.Random) -> str:
@@ -51,21 +53,23 @@ def damaged(text: str, share: float, draw: random.Random) -> str:
     return (" " if " " in text else "").join(kept)
 
 
-def write_study(folder: Path, systems: list[str], directions: list[str], samples: int) -> None:
-    """Writes settings, prompts and every system's hypotheses."""
+def write_study(
+    folder: Path, systems: list[str], directions: list[str], samples: int, segments: int = SEGMENTS
+) -> None:
+    """Writes settings, prompts and every system's hypotheses; ``segments`` of made-up text."""
     oracle = os.environ.get("BAYLING_ORACLE")
     released = Path(oracle) if oracle and Path(oracle).is_dir() else None
     draw = random.Random(1)
     prompts = []
     for direction in directions:
         source, target = direction.split("-")
-        for number, text in enumerate(references(direction, released, draw), start=1):
+        for number, text in enumerate(references(direction, released, draw, segments), start=1):
             languages = {"source": source, "target": target}
             name = f"{direction}/{number}"
             prompts.append(Prompt(name, "wmt22", direction, languages, ["…"], [text]))
     write_prompts(folder / "prompts" / "wmt22.jsonl", prompts)
     for position, system in enumerate(systems):
-        share = 0.1 + 0.05 * position
+        share = 0.1 + 0.5 * position / max(1, len(systems) - 1)
         write_hypotheses(
             folder / "generation" / system / "wmt22.jsonl",
             (
@@ -82,13 +86,31 @@ def write_study(folder: Path, systems: list[str], directions: list[str], samples
     (folder / "settings.json").write_text(json.dumps(settings))
 
 
-def run(folder: Path, program: str, name: str, *options: str) -> None:
+def command(folder: Path, program: str, name: str, *options: str) -> list[str]:
+    """Returns the command line of one stage program, as the workflow has it."""
+    result = [sys.executable, "-m", f"bayling_study.stages.{program}", "--suites", "wmt22"]
+    result += ["--settings", str(folder / "settings.json"), "--prompts", str(folder / "prompts")]
+    return [*result, "--record", str(folder / "runs" / program / f"{name}.json"), *options]
+
+
+def scoring(folder: Path, system: str) -> list[str]:
+    """Returns the command line that scores a system."""
+    outputs, out = f"{folder}/generation/{system}", f"{folder}/scoring/{system}"
+    named = ("--system", system, "--generation", outputs, "--out", out)
+    return command(folder, "scoring", system, *named)
+
+
+def significance(folder: Path, systems: list[str]) -> list[str]:
+    """Returns the command line that compares systems."""
+    outputs, out = f"{folder}/generation", f"{folder}/significance/comparisons.json"
+    named = ("--systems", *systems, "--generation", outputs, "--out", out)
+    return command(folder, "significance", "significance", *named)
+
+
+def run(program: list[str]) -> None:
     """Runs one stage program as the workflow would."""
-    command = [sys.executable, "-m", f"bayling_study.stages.{program}", "--suites", "wmt22"]
-    command += ["--settings", str(folder / "settings.json"), "--prompts", str(folder / "prompts")]
-    command += ["--record", str(folder / "runs" / f"{name}.json"), *options]
     subprocess.run(
-        command,
+        program,
         check=True,
         env={"PYTHONPATH": str(ROOT / "workflow")} | os.environ | {"OMP_NUM_THREADS": "1"},
     )
@@ -98,27 +120,10 @@ def score_all(folder: Path, systems: list[str], jobs: int) -> tuple[float, float
     """Returns the seconds of scoring all systems, and of comparing them."""
     start = time.perf_counter()
     with ThreadPoolExecutor(jobs) as pool:
-        results = [
-            pool.submit(
-                run,
-                folder,
-                "scoring",
-                system,
-                *("--system", system, "--generation", f"{folder}/generation/{system}"),
-                *("--out", f"{folder}/scoring/{system}"),
-            )
-            for system in systems
-        ]
-        for result in results:
+        for result in [pool.submit(run, scoring(folder, system)) for system in systems]:
             result.result()
     scored = time.perf_counter()
-    outputs, out = f"{folder}/generation", f"{folder}/significance/comparisons.json"
-    run(
-        folder,
-        "significance",
-        "significance",
-        *("--systems", *systems, "--generation", outputs, "--out", out),
-    )
+    run(significance(folder, systems))
     return scored - start, time.perf_counter() - scored
 
 

@@ -29,11 +29,9 @@ import filecmp
 import json
 import os
 import random
-import resource
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -43,9 +41,9 @@ from pydoc_data import topics
 from statistics import median
 from typing import Any
 
-import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
+from watch import Watch
 
 from bayling_study.config.synthesis import Mixture
 from bayling_study.core import languages
@@ -55,8 +53,7 @@ from bayling_study.core.text.scripts import script_name, script_names
 from bayling_study.core.text.words import sentences, words
 from bayling_study.shared import templates
 from bayling_study.shared.corpus_tables import CONVERSATION_SCHEMA, PARALLEL_SCHEMA, TERM_SCHEMA
-from bayling_study.stages.synthesis.__main__ import load_tokenizer
-from bayling_study.stages.synthesis.mixture import MixtureTask, make
+from bayling_study.stages.synthesis.mixture import MixtureTask, load_tokenizer, make
 
 ROOT = Path(__file__).parents[2]
 SHARES = {"zh": 0.432, "en": 0.262, "cross": 0.306}
@@ -131,10 +128,10 @@ def conversations(text: Text, language: str, count: int) -> Iterator[dict[str, A
         }
 
 
-def segments(text: Text) -> list[str]:
+def segments(text: Text, count: int) -> list[str]:
     """Returns English segments, every third one another with one word exchanged."""
     made: list[str] = []
-    while len(made) < 4 * PAIRS:
+    while len(made) < count:
         if made and len(made) % 3 == 0:
             parts = made[-1].split()
             parts[text.draw.randrange(1, len(parts))] = text.draw.choice(text.words)
@@ -146,15 +143,15 @@ def segments(text: Text) -> list[str]:
     return made
 
 
-def aligned(text: Text, codes: list[str]) -> Iterator[dict[str, Any]]:
+def aligned(text: Text, codes: list[str], pairs: int = PAIRS) -> Iterator[dict[str, Any]]:
     """Yields rows of all languages; half of the English segments are shared by all."""
-    pool = segments(text)
+    pool = segments(text, 4 * pairs)
     for code in codes:
         known = text.dictionary(code)
         joint = "" if languages.is_unspaced(code) else " "
         own = random.Random(code)
-        start = own.randrange(PAIRS, 3 * PAIRS)
-        for number in (*range(PAIRS // 2), *range(start, start + PAIRS // 2)):
+        start = own.randrange(pairs, 3 * pairs)
+        for number in (*range(pairs // 2), *range(start, start + pairs // 2)):
             yield {
                 "id": f"made/{code}/{number}",
                 "source": "made",
@@ -182,16 +179,27 @@ def write_table(path: Path, schema: pa.Schema, rows: Iterator[dict[str, Any]]) -
             writer.write_table(pa.Table.from_pylist(some, schema=schema))
 
 
-def write_corpora(folder: Path, count: int, number: int) -> None:
-    """Writes what a mixture of so many conversations in so many languages is made from."""
-    text = Text(random.Random(1))
+def target_languages(number: int) -> list[str]:
+    """Returns Chinese and the first others of FLORES-101, so many together."""
     known = [row.code for row in flores_languages() if row.code not in ("en", "zh")]
-    codes = known[: number - 1]
-    write_table(folder / "parallel.parquet", PARALLEL_SCHEMA, aligned(text, ["zh", *codes]))
+    return ["zh", *known[: number - 1]]
+
+
+def write_corpora(folder: Path, count: int, number: int, pairs: int = PAIRS) -> None:
+    """Writes what a mixture of so many conversations in so many languages is made from."""
+    text, codes = Text(random.Random(1)), target_languages(number)
+    write_table(folder / "parallel.parquet", PARALLEL_SCHEMA, aligned(text, codes, pairs))
     parts = (conversations(text, code, round(1.02 * count * SHARES[code])) for code in ("zh", "en"))
     rows = (row for part in parts for row in part)
     write_table(folder / "conversations.parquet", CONVERSATION_SCHEMA, rows)
-    write_table(folder / "terms.parquet", TERM_SCHEMA, term_lists(text, ["zh", *codes]))
+    write_table(folder / "terms.parquet", TERM_SCHEMA, term_lists(text, codes))
+
+
+def held_out(count: int = TESTS) -> list[str]:
+    """Returns test segments, half of them Chinese and half English."""
+    text = Text(random.Random(2))
+    tests = [text.run("zh", 40) for _ in range(count // 2)]
+    return tests + [" ".join(text.draw.choices(text.words, k=25)) for _ in range(count // 2)]
 
 
 def mixture(count: int) -> Mixture:
@@ -206,42 +214,6 @@ def mixture(count: int) -> Mixture:
         exclude=["en-zh", "zh-en"],
         max_tokens=2048,
     )
-
-
-class Watch:
-    """Wall time, processor time and the peak memory of this process and its children.
-
-    Memory is the proportional set size: what processes share counts once.
-    """
-
-    def __enter__(self) -> Watch:
-        self.peak, self._done = 0, threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
-        self._wall, self._cpu = time.perf_counter(), _cpu_seconds()
-        self._thread.start()
-        return self
-
-    def _look(self) -> None:
-        me = psutil.Process()
-        while not self._done.wait(0.5):
-            total = 0
-            for process in [me, *me.children(recursive=True)]:
-                try:
-                    total += process.memory_full_info().pss
-                except psutil.NoSuchProcess:
-                    continue
-            self.peak = max(self.peak, total)
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._thread.join()
-        self.wall = time.perf_counter() - self._wall
-        self.cpu = _cpu_seconds() - self._cpu
-
-
-def _cpu_seconds() -> float:
-    kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    return sum(u.ru_utime + u.ru_stime for u in map(resource.getrusage, kinds))
 
 
 def naive(path: Path, tokenizer: Any, tests: list[str], count: int) -> float:
@@ -271,9 +243,7 @@ def measure(
     folder: Path, corpora: Path, count: int, workers: int, tokenizer: Path
 ) -> dict[str, float]:
     """Makes one mixture in the folder, prints a line and returns its figures."""
-    text = Text(random.Random(2))
-    tests = [text.run("zh", 40) for _ in range(TESTS // 2)]
-    tests += [" ".join(text.draw.choices(text.words, k=25)) for _ in range(TESTS // 2)]
+    tests = held_out()
     load = partial(load_tokenizer, tokenizer)
     task = MixtureTask("speed", mixture(count), 1, corpora, {"made": tests}, load, None, workers)
     out = folder / f"train-{count}.parquet"
@@ -300,7 +270,8 @@ def compare(options: argparse.Namespace, folder: Path, corpora: Path, count: int
     facts: dict[str, list[dict[str, float]]] = {name: [] for name in sides}
     for _ in range(options.rounds):
         for name, checkout in sides.items():
-            environment = os.environ | {"PYTHONPATH": str(checkout / "workflow")}
+            places = (checkout / "workflow", Path(__file__).parent)
+            environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, places))}
             out = folder / name
             subprocess.run([*command, "--out", str(out)], check=True, env=environment)
             facts[name].append(json.loads((out / f"train-{count}.json").read_text()))
