@@ -83,11 +83,8 @@ class RoutedSystem(Section):
 
 
 def check_combined(config: Any, name: str, key: str, asked: Iterable[str]) -> None:
-    """Checks a ``StudyConfig``'s merged system, of tuned ones, or routed one, of those ``asked``.
-
-    Raises:
-        StudyError: members to merge are not alike, or not every prompt has one member.
-    """
+    """Checks a ``StudyConfig``'s merged system, of tuned ones, or routed one, of those ``asked``
+    (``StudyError`` if members to merge are not alike, or not every prompt has one member)."""
     system = config.systems[name]
     if isinstance(system, MergedSystem):
         conditions.distinct(system.of, f"{key}.of")

@@ -18,10 +18,8 @@ class PackedLinear(nn.Module):  # type: ignore[misc]  # torch is not type-checke
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Returns ``inputs @ weight.T + bias``: ``(…, in)`` to ``(…, out)``."""
-        options: list[Any] = ["none", [], ""]  # nothing is done to the product
-        product: Tensor = torch.ops.mkldnn._linear_pointwise(
-            inputs, self.weight, self.bias, *options
-        )
+        tensors = inputs, self.weight, self.bias
+        product: Tensor = torch.ops.mkldnn._linear_pointwise(*tensors, "none", [], "")
         return product
 
 

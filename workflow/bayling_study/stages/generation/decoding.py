@@ -54,7 +54,8 @@ def decode(
         raise StudyError("beam search and sampling exclude each other", fix="beams: 1")
     writer, waiting = Writer.of(model, requests, stops), in_order(requests)
     if how.beams == 1:
-        choose = _sampling(how.temperature, seeds) if how.sample else _most_likely
+        sampled = _sampling(how.temperature, seeds)
+        choose = sampled if how.sample else lambda logits, _: logits.argmax(dim=-1)
         yield from _refilled(writer, waiting, limits, choose)
     while waiting:
         search = BeamSearch(writer, taken(waiting, limits, [], how.beams))
@@ -71,10 +72,6 @@ def ended(row: list[int], stops: set[int]) -> AnswerTokens:
 
 def _answered(rows: list[Row], stops: list[int]) -> list[Answered]:
     return [(row.request, ended(row.answer, set(stops))) for row in rows]
-
-
-def _most_likely(logits: Tensor, rows: Sequence[Row]) -> Tensor:
-    return logits.argmax(dim=-1)
 
 
 def _sampling(temperature: float, seeds: Mapping[str, Random]) -> Choice:

@@ -9,8 +9,10 @@ from lm_eval.models.huggingface import HFLM
 
 from bayling_study.config.evaluation import GenerationSection
 from bayling_study.config.systems import TemplateName
+from bayling_study.core.batches import length_batches
 from bayling_study.core.errors import StudyError
 from bayling_study.core.progress import Progress
+from bayling_study.core.records import grouped
 from bayling_study.shared import templates
 from bayling_study.shared.models import Loaded
 from bayling_study.shared.templates.encoding import span_ids, spans_of
@@ -104,20 +106,10 @@ def batches(requests: list[Continuation], batch_tokens: int, max_batch: int) -> 
     """Yields numbers of requests to score together, longest first. Choices of one token that share
     their context are one row of the model's input, as the harness reads them. A batch has one row,
     or up to ``max_batch`` with ``batch_tokens``, padding included."""
-    order = sorted(range(len(requests)), key=lambda n: (-len(_row(requests[n])), _row(requests[n])))
-    batch: list[int] = []
-    rows: set[tuple[int, ...]] = set()
-    for number in order:
-        row = _row(requests[number])
-        width = len(_row(requests[batch[0]])) if batch else len(row)
-        full = (len(rows) + 1) * width > batch_tokens or len(rows) == max_batch
-        if batch and row not in rows and full:
-            yield batch
-            batch, rows = [], set()
-        batch.append(number)
-        rows.add(row)
-    if batch:
-        yield batch
+    rows = grouped(range(len(requests)), lambda number: _row(requests[number]))
+    order = sorted(rows)
+    for batch in length_batches([len(row) for row in order], batch_tokens, max_batch):
+        yield [number for place in batch for number in rows[order[place]]]
 
 
 def _row(request: Continuation) -> tuple[int, ...]:
