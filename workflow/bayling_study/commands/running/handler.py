@@ -89,10 +89,9 @@ class LogHandler(LogHandlerBase):
     def close(self) -> None:
         """Ends the watching thread and takes the changing line away."""
         with self._writing:
-            self._stop.set()
             if self._drawn:
-                self.stream.write(ERASE)
-                self.stream.flush()
+                self.say("", end="")
+            self._stop.set()
         super().close()
 
 
