@@ -67,13 +67,14 @@ class Work:
 
     def jobs(self, corpus_bytes: int) -> list[Job]:
         """Returns all jobs but downloads, whose time is the network's."""
-        layout, suites, embedded = self.layout, self.config.suites, self.config.comet.embedded
+        layout, suites = self.layout, self.config.suites
+        embedded = self.config.comet.embedded if "comet_training" in self.names else None
         read = TURNS["corpora"] * corpus_bytes
         found = [self._plain("corpora", "corpora", [], read)] if self.text else []
         for name, suite in suites.items():
             turns = TURNS.get(suite.kind, 0) * (prompts_of(layout, name) or 0)
             found.append(self._plain("prompts", name, self.text, turns))
-        if "comet_training" in self.names and embedded:
+        if embedded:
             segments = self._plain("comet_segments", "segments", self.text, 0)
             turns = TURNS["comet"] * embedded.rows * embedded.epochs
             found += [segments, self._plain("comet_training", "training", [segments.key], turns)]
