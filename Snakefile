@@ -78,7 +78,7 @@ rule study:
 rule fetch:
     """Downloads only."""
     input:
-        [STUDY.layout.manifest(source) for source in STUDY.layout.used_sources()],
+        STUDY.layout.manifests(*STUDY.layout.used_sources()),
     localrule: True
 
 

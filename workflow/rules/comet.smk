@@ -51,7 +51,7 @@ rule comet_score:
     input:
         [f"{S}/generation/{system}" for system in STUDY.layout.evaluated()],
         model=STUDY.comet_model(),
-        encoder=STUDY.comet_encoder(),
+        encoder=STUDY.layout.manifests(STUDY.config.comet.encoder),
         more=list(STUDY.comet_more().values()),
         prompts=STUDY.layout.prompts(),
     output:

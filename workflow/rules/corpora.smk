@@ -1,7 +1,7 @@
 rule corpora:
     """Parallel segments and conversations: read, cleaned, split by document."""
     input:
-        [STUDY.layout.manifest(source) for source in STUDY.layout.corpus_sources()],
+        STUDY.layout.manifests(*STUDY.layout.corpus_sources()),
     output:
         parallel=f"{S}/corpora/parallel.parquet",
         conversations=f"{S}/corpora/conversations.parquet",

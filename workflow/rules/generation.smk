@@ -17,7 +17,9 @@ rule generation:
         mem_mb=STUDY.memory("generation"),
         runtime=STUDY.minutes("generation"),
         gpu=0,
-        devices=lambda wildcards: ONE_GPU if STUDY.has_model(wildcards.system) else "",
+        devices=lambda wildcards: (
+            ONE_GPU if STUDY.layout.with_model(wildcards.system) else ""
+        ),
         operations=STUDY.operations(),
     params:
         settings=lambda wildcards: STUDY.settings("generation", wildcards.system),

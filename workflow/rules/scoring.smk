@@ -3,7 +3,7 @@ rule scoring:
     input:
         lambda wildcards: STUDY.layout.reviews(wildcards.system),
         lambda wildcards: STUDY.layout.harness(wildcards.system),
-        STUDY.spm(),
+        STUDY.layout.manifests(STUDY.config.scoring.spm),
         outputs=f"{S}/generation/{{system}}",
         prompts=STUDY.layout.prompts(),
     output:

@@ -5,7 +5,7 @@ rule significance:
         [f"{S}/scoring/{system}" for system in STUDY.layout.evaluated()],
         [STUDY.layout.reviews(system) for system in STUDY.layout.evaluated()],
         STUDY.layout.harness(*STUDY.layout.evaluated()),
-        STUDY.spm(),
+        STUDY.layout.manifests(STUDY.config.scoring.spm),
         STUDY.comet_scores(),
         prompts=STUDY.layout.prompts(),
     output:

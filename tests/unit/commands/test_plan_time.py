@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from bayling_study.commands.plan import probe
-from bayling_study.commands.plan.jobs import job_counts
+from bayling_study.commands.plan.jobs import job_counts, job_names
 from bayling_study.commands.plan.machine import (
     Machine,
     check_memory,
@@ -175,6 +175,16 @@ def test_the_table_shows_plan_and_records_and_says_what_is_not_known(tmp_path):
     assert "job(s) of unknown length" in text.splitlines()[0]
     unknown = {line.split()[0] for line in text.splitlines() if "unknown" in line.split()}
     assert {"harness", "comet_score"} <= unknown and "tuning" not in unknown
+
+
+def test_the_time_here_is_of_the_jobs_that_the_study_has(tmp_path):
+    override = tmp_path / "given.yaml"
+    write_json(override, {"study": {"results": str(tmp_path)}, "comet": {"path": "given.ckpt"}})
+    given = Dag(load_config(ROOT / "config" / "config.yaml", override))
+    for dag in (embedded(tmp_path), given):
+        jobs = work(dag)
+        assert {job.rule for job in jobs.values()} == {*job_names(dag)} - {"download", "foundation"}
+    assert jobs["comet_score/score"].seconds is None, "a checkpoint of somebody's: unknown"
 
 
 @pytest.mark.parametrize(

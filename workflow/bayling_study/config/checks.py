@@ -4,7 +4,7 @@ What one field alone can say is in the models; what only data can say (does a
 direction have text?) is left to the stages.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from pydantic import ValidationError
 
@@ -148,12 +148,11 @@ def _check_mixture(mixture: Mixture, available: set[str], key: str) -> None:
     _check_dialogues(mixture, key)
 
 
-def trained_directions(mixture: Mixture, available: Iterable[str]) -> set[str]:
+def trained_directions(mixture: Mixture, available: Collection[str]) -> set[str]:
     """Returns the directions that a mixture may have, its patterns taken apart."""
-    codes = list(available)
     named = {name for name, share in mixture.directions.items() if share > 0}
-    never = {name for pattern in mixture.exclude for name in matching(pattern, codes)}
-    found = {name for pattern in named for name in matching(pattern, codes)}
+    never = {name for pattern in mixture.exclude for name in matching(pattern, available)}
+    found = {name for pattern in named for name in matching(pattern, available)}
     return (found - never) | {name for name in named if "*" not in name}
 
 
@@ -323,7 +322,7 @@ def evaluated(config: StudyConfig) -> list[str]:
     return [name for name, system in config.systems.items() if getattr(system, "evaluated", True)]
 
 
-def _listed(suite: Suite) -> list[tuple[str, str, Iterable[str]]]:
+def _listed(suite: Suite) -> list[tuple[str, str, Collection[str]]]:
     """Returns fields of a suite, what their items are called and which there are: in a release."""
     if isinstance(suite, FloresSuite):
         codes = [language.code for language in flores_languages()]
@@ -337,7 +336,7 @@ def _listed(suite: Suite) -> list[tuple[str, str, Iterable[str]]]:
 
 def _check_zero_shot(suite: TranslationSuite | Wmt22Suite, config: StudyConfig, key: str) -> None:
     """A direction that a suite calls zero-shot must not be trained."""
-    available = sorted(_languages(config))
+    available = _languages(config)
     mixtures = config.synthesis.mixtures.values()
     trained = {name for mixture in mixtures for name in trained_directions(mixture, available)}
     if suite.zero_shot != type(suite).model_fields["zero_shot"].default:

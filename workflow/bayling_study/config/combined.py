@@ -1,6 +1,5 @@
 """Systems made of other systems: merged weights, and prompts dealt out by their directions."""
 
-from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from itertools import permutations
 from typing import Any, Literal
@@ -82,7 +81,7 @@ class RoutedSystem(Section):
         return found.popitem()[0]
 
 
-def check_combined(config: Any, name: str, key: str, asked: Iterable[str]) -> None:
+def check_combined(config: Any, name: str, key: str, asked: list[str]) -> None:
     """Checks a ``StudyConfig``'s merged system, of tuned ones, or routed one, of those ``asked``
     (``StudyError`` if members to merge are not alike, or not every prompt has one member)."""
     system = config.systems[name]

@@ -4,7 +4,7 @@ A method is a system; its budget is the tokens of all trainings that it is made 
 are copies of those trainings, which share everything but the order and any random start.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field
@@ -117,12 +117,11 @@ def budget(config: Any, name: str) -> int:
     return sum((one.batch_tokens or 0) * (one.max_steps or 0) for one in every)
 
 
-def check_comparison(config: Any, where: str, answering: Iterable[str]) -> None:
+def check_comparison(config: Any, where: str, answering: list[str]) -> None:
     """Checks a ``StudyConfig``'s comparison: known systems, and one budget for all that train
     (``StudyError``: a name is unknown, a training has no fixed number of tokens, or a method's
     budget is not the reference's; with the ``max_steps`` that make it so)."""
     section: ComparisonSection = config.comparison
-    answering = list(answering)
     require("system that answers", section.reference, answering, f"{where}.reference")
     for name in section.methods:
         require("system that answers", name, answering, f"{where}.methods")

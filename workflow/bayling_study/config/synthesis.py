@@ -1,7 +1,7 @@
 """Section ``synthesis``: mixtures of instruction recipes."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
@@ -10,10 +10,9 @@ from bayling_study.config.base import DirectionPattern, Name, Section, Share
 from bayling_study.config.systems import TemplateName
 
 
-def matching(pattern: str, languages: Iterable[str]) -> list[str]:
+def matching(pattern: str, languages: Collection[str]) -> list[str]:
     """Returns the directions that a ``DirectionPattern`` stands for, ``*`` being each language."""
-    codes = list(languages)
-    sources, targets = (codes if side == "*" else [side] for side in pattern.split("-"))
+    sources, targets = (languages if side == "*" else [side] for side in pattern.split("-"))
     return [f"{one}-{other}" for one in sources for other in targets if one != other]
 
 

@@ -190,7 +190,6 @@ def sha256_file(path: Path) -> str:
 
 def sha256_path(path: Path) -> str:
     """Returns the SHA-256 of a file, or of a folder's sorted relative names and contents."""
-    path = Path(path)
     return sha256_file(path) if path.is_file() else sha256_listing(file_hashes(path))
 
 

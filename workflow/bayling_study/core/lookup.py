@@ -1,7 +1,7 @@
 """Finding what a name stands for, or telling what to write instead, always in the same message."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TypeVar
 
 from bayling_study.core.errors import StudyError
@@ -18,14 +18,13 @@ def closest(name: str, known: Iterable[str]) -> str | None:
     return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=LIKENESS)), None)
 
 
-def require(kind: str, name: str, known: Iterable[str], where: object = None) -> None:
+def require(kind: str, name: str, known: Collection[str], where: object = None) -> None:
     """Refuses (``StudyError``) a name that is no known ``kind`` of thing (``demand``, in the
     singular) of the file or key ``where``; says the near one to write, or all there are."""
-    names = list(known)
-    if name in names:
+    if name in known:
         return
-    near = closest(name, names) if len(name) > SHORT else None
-    fix = f"write {near!r} instead" if near else f"one of: {', '.join(names) or '(none)'}"
+    near = closest(name, known) if len(name) > SHORT else None
+    fix = f"write {near!r} instead" if near else f"one of: {', '.join(known) or '(none)'}"
     raise StudyError(f"no {kind} is called {name!r}", where=where, fix=fix)
 
 

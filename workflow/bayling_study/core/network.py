@@ -2,6 +2,7 @@
 
 import socket
 import time
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -28,13 +29,9 @@ def is_loopback(url: str) -> bool:
 def retry_after(value: str | None, now: float | None = None) -> float | None:
     """Returns the seconds that a ``Retry-After`` header asks for (RFC 9110: a number or a date,
     seen from Unix time ``now``); None or nonsense asks for nothing."""
-    if not value:
-        return None
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        try:
-            when = parsedate_to_datetime(value).timestamp()
-        except ValueError:
-            return None
-    return max(0.0, when - (time.time() if now is None else now))
+    with suppress(ValueError):
+        return max(0.0, float(value or ""))
+    with suppress(ValueError):
+        when = parsedate_to_datetime(value or "").timestamp()
+        return max(0.0, when - (time.time() if now is None else now))
+    return None

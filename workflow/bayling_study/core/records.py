@@ -98,12 +98,12 @@ class Score:
 
 def read_prompts(path: Path) -> list[Prompt]:
     """Reads a prompt set (``StudyError`` if a row lacks a field or repeats an id)."""
-    return list(_unique((Prompt(**row) for row in _rows(path, Prompt)), path))
+    return list(_unique(_rows(path, Prompt), path))
 
 
 def stream_prompts(path: Path) -> Iterator[Prompt]:
     """Yields a set's prompts, ids unchecked (``StudyError`` if a row lacks a field)."""
-    return (Prompt(**row) for row in _rows(path, Prompt))
+    return _rows(path, Prompt)
 
 
 def write_prompts(path: Path, prompts: Iterable[Prompt]) -> int:
@@ -113,8 +113,7 @@ def write_prompts(path: Path, prompts: Iterable[Prompt]) -> int:
 
 def read_hypotheses(path: Path, prompts: list[Prompt]) -> list[Hypothesis]:
     """Reads a system's hypotheses in their prompts' order (``StudyError`` if they do not match)."""
-    rows = (Hypothesis(**row) for row in _rows(path, Hypothesis))
-    found = {row.id: row for row in _unique(rows, path)}
+    found = {row.id: row for row in _unique(_rows(path, Hypothesis), path)}
     known = {prompt.id for prompt in prompts}
     unknown = [name for name in found if name not in known]
     if unknown:
@@ -198,14 +197,14 @@ def read_scores(path: Path) -> list[Score]:
     return [Score(**row) for row in read_json(path)["scores"]]
 
 
-def _rows(path: Path, kind: type) -> Iterator[dict[str, Any]]:
+def _rows(path: Path, kind: type[Row]) -> Iterator[Row]:
     names = set(kind.__dataclass_fields__)  # type: ignore[attr-defined]
     needed = names - {"provenance", *OPTIONAL}
     for number, row in enumerate(read_jsonl(path), start=1):
         if not isinstance(row, dict) or not needed <= set(row) <= names:
             what = f"a {kind.__name__} row has the fields {sorted(needed)}"
             raise StudyError(what, where=f"{path}:{number}")
-        yield row
+        yield kind(**row)
 
 
 def _unique(rows: Iterable[Any], path: Path) -> Iterator[Any]:

@@ -68,6 +68,10 @@ class Layout:
         """Returns the file that says a source is complete and verified."""
         return self.download(source) / "manifest.json"
 
+    def manifests(self, *sources: str | None) -> list[Path]:
+        """Returns the manifests of those of some sources that the study has."""
+        return [self.manifest(source) for source in sources if source]
+
     def foundation(self, system: str) -> Path:
         """Returns the folder of a foundation as released, shared by all studies."""
         source = self.system(system, FoundationSystem).source

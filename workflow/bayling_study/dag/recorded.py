@@ -18,11 +18,11 @@ OUTDATED = 1.0
 """Modification time, in seconds, of an output to be made again (to Snakemake, 0 is none)."""
 TIMESTAMP = ".snakemake_timestamp"  # file in a folder whose time Snakemake takes for the folder's
 SHOWN = 5
+SettingsOf = Callable[[str, str], str]
+CodeOf = Callable[[str], str]
 
 
-def mark_outdated(
-    study: Path, settings: Callable[[str, str], str], code: Callable[[str], str]
-) -> None:
+def mark_outdated(study: Path, settings: SettingsOf, code: CodeOf) -> None:
     """Compares each finished record of a study with what its job would be given now: the file of
     ``settings`` by stage and name, the hash of ``code`` by stage. Says which are outdated. One that
     is up to date again (a key was set back) gets its job's time."""
@@ -40,9 +40,7 @@ def mark_outdated(
         LOGGER.warning("made otherwise than they would be now: %s%s", listed, more)
 
 
-def _difference(
-    job: RecordedJob, settings: Callable[[str, str], str], code: Callable[[str], str]
-) -> str:
+def _difference(job: RecordedJob, settings: SettingsOf, code: CodeOf) -> str:
     """Returns in words what a job was given that it would not be given now; nothing if none. A
     record of what the configuration no longer holds is up to date."""
     stage, name = job.record["stage"], job.record["name"]

@@ -82,7 +82,7 @@ class Dag:
     def settings(self, stage: str, name: str = "") -> str:
         """Returns the settings file of a job; it holds only what decides the job's bytes. ``name``
         is the system, suite or mixture that the job is for, where it is for one."""
-        if stage == "generation" and not self.has_model(name):
+        if stage == "generation" and not self.layout.with_model(name):
             stage = "generation.elsewhere"
         only: dict[str, list[str]] = {}
         if stage == "synthesis":
@@ -120,10 +120,6 @@ class Dag:
             fix = "make envs; or write the path of a python that has unbabel-comet"
             raise StudyError("the interpreter does not exist", where=where, fix=fix)
 
-    def has_model(self, system: str) -> bool:
-        """Tells whether a system has a checkpoint here, and so may need a GPU."""
-        return bool(self.layout.with_model(system))
-
     def comet_python(self) -> str:
         """Returns the interpreter of the environment ``comet``."""
         if self._container:
@@ -149,11 +145,6 @@ class Dag:
         named = [("--more", source, source) for source, _ in pairs]
         named += [("--encoders", source, encoder) for source, encoder in pairs if encoder]
         return {f"{key} {name}": str(self.layout.manifest(of)) for key, name, of in named}
-
-    def comet_encoder(self) -> list[str]:
-        """Returns the source of the encoder's files, where the checkpoint does not hold them."""
-        encoder = self.config.comet.encoder
-        return [str(self.layout.manifest(encoder))] if encoder else []
 
     def comet_scores(self) -> list[str]:
         """Returns the folder of COMET scores, where the study has a model and fitting suites."""
@@ -284,14 +275,10 @@ class Dag:
         """Returns the minutes that a rule's jobs ask for, by wildcards and attempt."""
         return lambda wildcards, attempt: OWN[rule][1] * attempt
 
-    def spm(self) -> list[Path]:
-        """Returns the manifest of spBLEU's model, where the study has one."""
-        source = self.config.scoring.spm
-        return [self.layout.manifest(source)] if source else []
-
     def spm_option(self) -> str:
         """Returns the option that names spBLEU's model."""
-        return " ".join(f"--spm {manifest.parent}" for manifest in self.spm())
+        source = self.config.scoring.spm
+        return f"--spm {self.layout.download(source)}" if source else ""
 
     def bases_option(self) -> str:
         """Returns the option that names the systems that 8-bit systems are compared with."""

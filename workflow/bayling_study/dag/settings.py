@@ -142,9 +142,7 @@ def copy_key(source: Mapping[str, Any], target: dict[str, Any], path: list[str])
     """Copies what a path leads to, ``*`` being every entry; a path that leads nowhere copies
     nothing."""
     first, *rest = path
-    for name in list(source) if first == "*" else [first]:
-        if name not in source:
-            continue
+    for name in (key for key in source if first in ("*", key)):
         if not rest:
             target[name] = deepcopy(source[name])
         elif isinstance(source[name], Mapping):
@@ -157,9 +155,7 @@ def copy_key(source: Mapping[str, Any], target: dict[str, Any], path: list[str])
 def drop_key(values: dict[str, Any], path: list[str]) -> None:
     """Removes what a path leads to, ``*`` being every entry."""
     first, *rest = path
-    for name in list(values) if first == "*" else [first]:
-        if name not in values:
-            continue
+    for name in [key for key in values if first in ("*", key)]:
         if rest and isinstance(values[name], dict):
             drop_key(values[name], rest)
         elif not rest and name in ("judge", "baseline"):

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from bayling_study.commands.plan.arithmetic import GIBIBYTE, Shape, memory
+from bayling_study.commands.plan.arithmetic import Shape, memory
 from bayling_study.config import StudyConfig
 from bayling_study.core.files import read_json, sha256_path, write_json
 from bayling_study.shared.checkpoints.reading import open_checkpoint
+from bayling_study.shared.sizing.choice import GIBIBYTE
 from bayling_study.shared.tracking.code import code_hash
 from bayling_study.stages.export.encoding import TensorError, encode_matrix, summary
 from bayling_study.stages.export.format_groupwise import GroupwiseFormat

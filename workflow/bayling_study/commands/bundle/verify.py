@@ -29,14 +29,12 @@ GROWS = re.compile(
 def read_listing(folder: Path) -> dict[str, Any]:
     """Returns what an unpacked bundle's list says (``StudyError`` if the folder is no bundle)."""
     about: dict[str, Any] = read_json(folder / LISTING)
-    whole = False
     with suppress(TypeError, LookupError, AttributeError):
         files = {name: (facts["bytes"], facts["sha256"]) for name, facts in about["files"].items()}
-        whole = bool(files and about["study"])
-    if not whole:
-        fix = "unpack the bundle again, or carry it over again"
-        raise StudyError("not the list of a bundle's files", where=folder / LISTING, fix=fix)
-    return about
+        if files and about["study"]:
+            return about
+    fix = "unpack the bundle again, or carry it over again"
+    raise StudyError("not the list of a bundle's files", where=folder / LISTING, fix=fix)
 
 
 def findings(folder: Path, files: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -8,7 +8,7 @@ from functools import cached_property, reduce
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bayling_study.commands.why.chain import behind
+from bayling_study.commands.why.chain import SHOWN, behind
 from bayling_study.config.loading import merge
 from bayling_study.config.rehearsal import refuse_rehearsal
 from bayling_study.core.errors import StudyError
@@ -20,7 +20,6 @@ from bayling_study.shared.tracking.record import flatten
 
 USELESS = ("report", "tracking")  # stages that decide no score
 ABSENT = "–"
-SHOWN = 12  # hex digits of a hash that are shown
 LONGEST = 200  # characters of a configuration value that are shown
 
 

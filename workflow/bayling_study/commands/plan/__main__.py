@@ -10,7 +10,6 @@ from argparse import Namespace
 from collections.abc import Mapping, Sequence
 
 from bayling_study.commands.plan import machine, tables
-from bayling_study.commands.plan.arithmetic import GIBIBYTE
 from bayling_study.commands.plan.disk import check_disk, disk_needs
 from bayling_study.commands.plan.downloads import Download, downloads
 from bayling_study.commands.plan.jobs import job_counts
@@ -23,6 +22,7 @@ from bayling_study.dag.chain import A100_TFLOPS, UTILISATION, attempts, chain
 from bayling_study.dag.profiles import Profile, read_profile
 from bayling_study.dag.rules import Dag
 from bayling_study.dag.shapes import study_models
+from bayling_study.shared.sizing.choice import GIBIBYTE
 from bayling_study.shared.sizing.shape import Shape
 
 COMMAND_LINE = cli.command(

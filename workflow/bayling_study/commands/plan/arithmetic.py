@@ -12,7 +12,6 @@ from bayling_study.config.tuning import TuningSection
 from bayling_study.shared.sizing.memory import OPTIMIZER_BYTES, trained_parameters
 from bayling_study.shared.sizing.shape import Shape
 
-GIBIBYTE = 1 << 30
 HALF = 2
 PAPER_SCALE_BYTES, FILE_SCALE_BYTES = 2, 4
 """Upstream keeps scales in the weights' 16 bits, our groupwise files keep them in fp32."""

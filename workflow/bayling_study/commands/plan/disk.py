@@ -53,15 +53,13 @@ def disk_needs(
 
 def _system_needs(layout: Layout, name: str, shape: Shape) -> list[Need]:
     config, folder = layout.config, layout.study
-    system = config.systems[name]
+    system, half = config.systems[name], HALF * shape.parameters()
     if isinstance(system, FoundationSystem):
         # A checkpoint in the hub's format is linked, one in GGUF rewritten in 16 bits.
         linked = layout.row(system.source).kind == "hub"
         there = linked or layout.foundation(name).is_dir()
-        size = 0 if there else HALF * shape.parameters()
-        copy = [Need(f"vocabulary {name}", folder, HALF * shape.parameters())]
-        more = copy if system.vocabulary else []
-        return [Need(f"foundation {system.source}", layout.resources, size), *more]
+        made = Need(f"foundation {system.source}", layout.resources, 0 if there else half)
+        return [made, *([Need(f"vocabulary {name}", folder, half)] if system.vocabulary else [])]
     if isinstance(system, TunedSystem):
         tuning = config.tuning_of(name)
         count = tuning.keep_checkpoints + 1
@@ -72,13 +70,13 @@ def _system_needs(layout: Layout, name: str, shape: Shape) -> list[Need]:
         return [
             Need(f"synthesis {system.mixture}", folder, data),
             Need(f"tuning {name}", folder, weights, checkpoints, saving),
-            *([Need(f"delta {name}", folder, HALF * shape.parameters())] if system.delta else []),
+            *([Need(f"delta {name}", folder, half)] if system.delta else []),
         ]
     if system.kind == "merged":  # in its members' type
         width = WEIGHT_BYTES[config.tuning_of(system.of[0]).output_dtype]
         return [Need(f"merge {name}", folder, width * shape.parameters())]
     if isinstance(system, DeltaSystem):
-        return [Need(f"restore {name}", folder, HALF * shape.parameters())]
+        return [Need(f"restore {name}", folder, half)]
     assert isinstance(system, Int8System), name
     size = export_bytes(shape, system.format, config.export.group_size)
     return [Need(f"export {name}", folder, size)]

@@ -5,13 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from bayling_study.commands.plan.arithmetic import GIBIBYTE
 from bayling_study.config.tuning import TuningSection
 from bayling_study.core.errors import StudyError
 from bayling_study.dag.chain import Chain, mixture_tokens, training_flops
 from bayling_study.dag.layout import Layout
 from bayling_study.dag.profiles import ResourceRequest
-from bayling_study.shared.sizing.choice import Budget, attention_kernel, choose, shortfall
+from bayling_study.shared.sizing.choice import GIBIBYTE, Budget, attention_kernel, choose, shortfall
 from bayling_study.shared.sizing.host import host_bytes
 from bayling_study.shared.sizing.memory import TrainingMemory, heap_holes, packed_length
 from bayling_study.shared.sizing.shape import Shape

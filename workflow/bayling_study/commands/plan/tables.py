@@ -6,7 +6,7 @@ from pathlib import Path
 from textwrap import indent
 from typing import Any
 
-from bayling_study.commands.plan.arithmetic import FILE_SCALE_BYTES, GIBIBYTE, memory
+from bayling_study.commands.plan.arithmetic import FILE_SCALE_BYTES, memory
 from bayling_study.commands.plan.disk import Need, peaks
 from bayling_study.commands.plan.downloads import Download
 from bayling_study.commands.plan.machine import Tuning
@@ -17,6 +17,7 @@ from bayling_study.core.files import read_json
 from bayling_study.dag.chain import Chain, hours
 from bayling_study.dag.profiles import Profile, ResourceRequest
 from bayling_study.dag.shapes import Model
+from bayling_study.shared.sizing.choice import GIBIBYTE
 from bayling_study.shared.sizing.shape import Shape
 from bayling_study.shared.sources.gates import TOKEN_ADVICE, has_token, page
 

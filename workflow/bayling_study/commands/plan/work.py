@@ -8,6 +8,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from bayling_study.commands.plan.counts import answers_of, mixture_of, prompts_of, tokens_read
+from bayling_study.commands.plan.jobs import job_names
 from bayling_study.commands.plan.probe import Speed
 from bayling_study.config.comparison import made_of, trainings
 from bayling_study.config.systems import FoundationSystem, Int8System, TunedSystem
@@ -61,20 +62,19 @@ class Work:
 
     def __init__(self, dag: Dag, shapes: Mapping[str, Shape | None], speed: Speed) -> None:
         self.layout, self.config, self.speed = dag.layout, dag.config, speed
-        self.shapes, self.comet = shapes, bool(dag.comet_scores())
-        corpora = any(self.layout.suite_needs_corpora(suite) for suite in self.config.suites)
-        corpora = corpora or self.config.probing is not None
-        self.text = ["corpora/corpora"] if corpora or self.layout.names(TunedSystem) else []
+        self.shapes, self.names = shapes, job_names(dag)
+        self.text = ["corpora/corpora"] if "corpora" in self.names else []
 
     def jobs(self, corpus_bytes: int) -> list[Job]:
         """Returns all jobs but downloads, whose time is the network's."""
-        layout, suites, embedded = self.layout, self.config.suites, self.config.comet.embedded
+        layout, suites = self.layout, self.config.suites
+        embedded = self.config.comet.embedded if "comet_training" in self.names else None
         read = TURNS["corpora"] * corpus_bytes
         found = [self._plain("corpora", "corpora", [], read)] if self.text else []
         for name, suite in suites.items():
             turns = TURNS.get(suite.kind, 0) * (prompts_of(layout, name) or 0)
             found.append(self._plain("prompts", name, self.text, turns))
-        if self.comet and embedded:
+        if embedded:
             segments = self._plain("comet_segments", "segments", self.text, 0)
             turns = TURNS["comet"] * embedded.rows * embedded.epochs
             found += [segments, self._plain("comet_training", "training", [segments.key], turns)]
@@ -85,7 +85,7 @@ class Work:
         answers = sum(answers_of(layout, suite) or 0 for suite in layout.generated_suites())
         turns = TURNS["scoring"] * answers
         scored = [self._plain("scoring", name, answered, turns) for name in layout.evaluated()]
-        if self.comet:  # a released model's size is not known here
+        if "comet_score" in self.names:  # a released model's size is not known here
             needs, seconds = [*answered, "comet_training/training"], 0.0 if embedded else None
             scored.append(self._job("comet_score", "score", needs, seconds))
         needs, end = [job.key for job in scored], TURNS["end"] * answers

@@ -14,6 +14,7 @@ import sys
 import uuid
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from bayling_study.commands.plan.jobs import job_counts
@@ -121,7 +122,7 @@ def on_this_machine(dag: Dag, sdm: str) -> Iterator[Outcome]:
             yield from shared.judge("here", ResourceRequest(gpus=len(found)))
 
 
-class ExchangeFolder:
+class ExchangeFolder(AbstractContextManager["ExchangeFolder"]):
     """A folder beside the results through which this machine and the nodes exchange files, until
     the end. ``sdm`` is what rules run in, if not in the ready-made environments."""
 
@@ -130,9 +131,6 @@ class ExchangeFolder:
         self.folder = (dag.layout.study.parent / f".preflight-{self.token[:8]}").absolute()
         write_text(self.folder / TOKEN, "an older version")
         write_text(self.folder / TOKEN, self.token)
-
-    def __enter__(self) -> "ExchangeFolder":
-        return self
 
     def __exit__(self, *error: object) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)

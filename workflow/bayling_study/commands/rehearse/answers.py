@@ -34,9 +34,9 @@ def _model(left: Left, name: str) -> tuple[str, ...]:
     released = isinstance(left.config.systems[name], FoundationSystem | DeltaSystem)
     if facts[0] == "differ" and released:
         facts = ("differ by design: the study asks in its own template", *facts[1:])
-    needs = [fact for fact in facts if fact.startswith(("differ", "lack", "too"))]
-    needs = [need for need in needs if "by design" not in need]
-    left.needs += [f"system {name}, template {template}: {need}" for need in needs]
+    for fact in facts:
+        if fact.startswith(("differ", "lack", "too")) and "by design" not in fact:
+            left.needs.append(f"system {name}, template {template}: {fact}")
     return (name, template, *facts)
 
 

@@ -56,13 +56,12 @@ class LogHandler(LogHandlerBase):
         self._troubled |= event in TROUBLE or record.levelno >= logging.ERROR
         if event is LogEvent.RUN_INFO:
             line += "".join(f"\nSnakemake's own words: {path}" for path in log_files())
-        elif not line and self._matters(record):
+        elif not line and self._matters(record, event):
             line = self.format(record)
         if line:
             self.say(line)
 
-    def _matters(self, record: logging.LogRecord) -> bool:
-        event = getattr(record, "event", None)
+    def _matters(self, record: logging.LogRecord, event: object) -> bool:
         if record.levelno >= logging.WARNING or event in TROUBLE:
             return True
         known = CHATTER if self._troubled else (*CHATTER, "Complete log")
@@ -89,10 +88,9 @@ class LogHandler(LogHandlerBase):
     def close(self) -> None:
         """Ends the watching thread and takes the changing line away."""
         with self._writing:
-            self._stop.set()
             if self._drawn:
-                self.stream.write(ERASE)
-                self.stream.flush()
+                self.say("", end="")
+            self._stop.set()
         super().close()
 
 

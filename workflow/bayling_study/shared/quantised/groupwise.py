@@ -68,15 +68,9 @@ def _padded(weight: Tensor, group: int) -> Tensor:
 
 
 class GroupwiseLinear(nn.Module):  # type: ignore[misc]  # torch is not type-checked
-    """A linear layer that keeps its weight in 8 bits and rebuilds it while it multiplies.
-
-    It does so a block of rows at a time: even the output layer never exists whole in 16 bits.
-
-    Attributes:
-        int8: buffer, int8 ``(out, in)``.
-        scale: buffer, fp32 ``(out, groups)``; stays fp32 when the model is cast.
-        bias: parameter ``(out,)`` or none.
-    """
+    """A linear layer that keeps its weight in 8 bits, ``(out, in)``, and rebuilds it while it
+    multiplies, a block of rows at a time: even the output layer never exists whole in 16 bits.
+    ``scale``, ``(out, groups)``, stays fp32 when the model is cast."""
 
     int8: Tensor
     scale: Tensor

@@ -43,17 +43,11 @@ CONTEXT = 32768
 
 
 def write_stand_in(row: SourceRow, files: Path, why: str = "", weights: Sequence[str] = ()) -> None:
-    """Writes random weights beside a model's small files, the same for the same ``row.id``
-    (``StudyError`` if the source has no ``config.json``, or transformers cannot build a small model
-    of its architecture).
-
-    Args:
-        row: the model's source.
-        files: its fetched files without weights; changed is ``config.json`` alone.
-        why: why nothing could be fetched, if so; then all is a stand-in, of published shape.
-        weights: names of upstream's weight files. Where all are pickled, so is the stand-in's:
-            a stage that refuses such weights does so in the rehearsal.
-    """
+    """Writes random weights beside a model's fetched ``files``, the same for the same ``row.id``;
+    of the files ``config.json`` alone changes (``StudyError`` if the source has none, or
+    transformers cannot build a small model of its architecture). ``why`` says why nothing could be
+    fetched, if so; then all is a stand-in, of published shape. Where all upstream's ``weights`` are
+    pickled, so is the stand-in's: a stage that refuses such weights does so in the rehearsal."""
     note = {"why": why} if why else {}
     comet = min(files.rglob(HPARAMS), default=files / HPARAMS)
     if comet.exists() or HPARAMS in row.files:

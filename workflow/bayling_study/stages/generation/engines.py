@@ -46,8 +46,8 @@ def load_engine(checkpoint: Path, section: GenerationSection, hows: Iterable[Dec
     loaded = load(checkpoint, section)
     limits = BatchLimits(section.batch_tokens, section.max_batch)
     made = loaded.format, loaded.tokenizer, loaded.context, partial(decode, loaded.model, limits)
-    packages = {"transformers": transformers.__version__}
-    return Engine("transformers", *made, packages, loaded.set_aside)
+    versions = {"transformers": transformers.__version__}
+    return Engine("transformers", *made, versions, loaded.set_aside)
 
 
 def choose(section: GenerationSection, kind: str, hows: Iterable[Decoding]) -> str:

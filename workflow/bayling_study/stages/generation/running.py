@@ -77,9 +77,8 @@ class Runner:
             for done in self.engine.decode(requests, how, stops, seeds):
                 entries = [self._entry(by_id[r.id], r, answer, rule, call) for r, answer in done]
                 journal.append(call, entries)
-                tokens = sum(entry.tokens for entry in entries)
-                self.meter.add(len(entries), tokens, time.monotonic() - started)
-                started = time.monotonic()
+                before, started = started, time.monotonic()
+                self.meter.add(len(done), sum(e.tokens for e in entries), started - before)
                 progress.set_postfix_str(self.meter.speed, refresh=False)
                 progress.update(len(entries))
 

@@ -45,9 +45,8 @@ def load_vllm(checkpoint: Path, section: GenerationSection) -> Engine:
     tokenizer = AutoTokenizer.from_pretrained(checkpoint, **here)
     context = int(model.llm_engine.model_config.max_model_len)
     made = "safetensors", tokenizer, context, VllmDecoder(model, tokenizer.eos_token_id)
-    packages = {"vllm": vllm.__version__}
     defaults = read_json(checkpoint / FILE) if (checkpoint / FILE).exists() else {}
-    return Engine("vllm", *made, packages, divided(defaults)[1])
+    return Engine("vllm", *made, {"vllm": vllm.__version__}, divided(defaults)[1])
 
 
 @dataclass(frozen=True)

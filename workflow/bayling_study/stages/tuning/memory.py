@@ -13,11 +13,10 @@ import psutil
 import torch
 
 from bayling_study.config.tuning import TuningSection
+from bayling_study.shared.sizing.choice import GIBIBYTE
 from bayling_study.shared.sizing.memory import training_memory
 from bayling_study.shared.sizing.shape import Shape
 from bayling_study.shared.tracking.host import peak_memory_bytes
-
-GIBIBYTE = 1 << 30
 
 TRIM_STEPS = 8  # optimiser steps between two trims
 

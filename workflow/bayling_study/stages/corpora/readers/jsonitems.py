@@ -90,7 +90,6 @@ class _ArrayReader:
         self._path = path
         self._buffer = ""
         self._position = 0
-        self._ended = False
         self._row = 0
 
     def items(self) -> Iterator[Any]:
