@@ -148,8 +148,8 @@ def table(made: list[Row], limit: int) -> None:
     heads = ("tokens/s", "a cpu-s", "an answer", "=fp32", "=type", "others")
     print(f"{'':32} {'places':>6} " + " ".join(f"{head:>9}" for head in heads))
     for row in made:
-        if row.missing:
-            print(f"{row.name:32} {row.places:6} missing, {row.missing}")
+        if row.missing or not row.runs:
+            print(f"{row.name:32} {row.places:6} missing, {row.missing or 'not run yet'}")
             continue
         answers = row.runs[0]["answers"]
         # The token that ends an answer is computed as well.
@@ -201,12 +201,14 @@ def main() -> None:
         folder = options.converted or scratch / "converted"
         folder.mkdir(parents=True, exist_ok=True)
         made = rows(options, folder)
-        for _ in range(options.rounds):
-            for row in made:
-                if not row.missing:
-                    engine = row.engine.partition("_continuous")[0]
-                    run(row, job, getattr(options, engine, sys.executable), scratch)
-    table(made, options.max_new)
+        try:
+            for _ in range(options.rounds):
+                for row in made:
+                    if not row.missing:
+                        engine = row.engine.partition("_continuous")[0]
+                        run(row, job, getattr(options, engine, sys.executable), scratch)
+        finally:  # whoever interrupts it sees what is measured so far
+            table(made, options.max_new)
 
 
 if __name__ == "__main__":
