@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,24 +27,33 @@ class Ours:
 def ask(python: str, task: dict[str, Any], scratch: Path) -> dict[str, Any] | str:
     """Runs one side; returns what it wrote, or the last line of its complaint."""
     side = "optimum" if task["engine"] in ("onnxruntime", "openvino") else task["engine"]
+    values = run_side(python, f"with_{side}.py", task, scratch)
+    if isinstance(values, str):
+        return values
+    return values | {"logits": np.load(Path(task["out"]).with_suffix(".npy"))}
+
+
+def run_side(
+    python: str, program: str, task: dict[str, Any], scratch: Path, **environment: str
+) -> dict[str, Any] | str:
+    """Runs a program of ``engine_sides``; returns what it wrote, or its last complaint."""
     place = scratch / "job.json"
     place.write_text(json.dumps(task), encoding="utf-8")
     done = subprocess.run(
-        [python, str(SIDES / f"with_{side}.py"), str(place)],
-        capture_output=True, text=True, check=False,
+        [python, str(SIDES / program), str(place)],
+        capture_output=True, text=True, check=False, env=os.environ | environment,
     )  # fmt: skip
     if done.returncode:
         return (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
-    out = Path(task["out"])
-    values: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
-    return values | {"logits": np.load(out.with_suffix(".npy"))}
+    values: dict[str, Any] = json.loads(Path(task["out"]).read_text(encoding="utf-8"))
+    return values
 
 
 def equal_tensors(python: str, scratch: Path, file: str) -> str:
     """Tells how many tensors of our Q8_0 file are llama.cpp's own, byte for byte."""
     whole, own = scratch / "fp32" / file, scratch / "own.gguf"
     subprocess.run(
-        [python, str(SIDES / "quantise_llama_cpp.py"), str(whole), str(own)],
+        [python, str(SIDES / "quantise_llama_cpp.py"), str(whole), str(own), "Q8_0"],
         check=True, capture_output=True,
     )  # fmt: skip
     theirs = {tensor.name: tensor for tensor in gguf.GGUFReader(own).tensors}

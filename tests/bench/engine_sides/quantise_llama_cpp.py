@@ -1,9 +1,10 @@
-"""Has llama.cpp make a Q8_0 file of its own: FROM.gguf TO.gguf."""
+"""Has llama.cpp make a file of its own: FROM.gguf TO.gguf TYPE, such as Q8_0 or BF16."""
 
 import sys
 
 import llama_cpp as c
 
+source, target, kind = sys.argv[1:]
 options = c.llama_model_quantize_default_params()
-options.ftype = c.LLAMA_FTYPE_MOSTLY_Q8_0
-sys.exit(c.llama_model_quantize(sys.argv[1].encode(), sys.argv[2].encode(), options))
+options.ftype = getattr(c, f"LLAMA_FTYPE_MOSTLY_{kind}")
+sys.exit(c.llama_model_quantize(source.encode(), target.encode(), options))
