@@ -51,10 +51,10 @@ class GenerationSection(Section):
     precision: Literal["bf16", "fp32", "fp16"] = "bf16"
     """Compute precision of the model."""
     batch_tokens: int = Field(default=8192, gt=0)
-    """Prompt and answer tokens that one batch may hold, padding included; each beam counts
+    """Prompt and answer tokens that are decoded at once, padding included; each beam counts
     as a row of its own. A single prompt is always accepted, however long it is."""
     max_batch: int = Field(default=64, gt=0)
-    """Largest number of prompts in one batch."""
+    """Largest number of prompts that are answered at once."""
     int8_compute: Literal["cached", "streamed"] = "cached"
     """``streamed`` dequantises a matrix each time it is used (least memory);
     ``cached`` keeps the dequantised matrix (fastest)."""
