@@ -78,10 +78,9 @@ def _sampling(temperature: float, seeds: Mapping[str, Random]) -> Choice:
     def choose(logits: Tensor, rows: Sequence[Row]) -> Tensor:
         cumulative = (logits.double() / temperature).softmax(dim=-1).cumsum(dim=-1)
         numbers = [[seeds[row.request.id].random()] for row in rows]
-        drawn = torch.tensor(numbers, dtype=torch.double)
+        drawn = torch.tensor(numbers, dtype=torch.double, device=logits.device)
         # The sum may fall short of 1 by rounding: scale the draw, never pass the end.
-        scaled = drawn.to(logits.device) * cumulative[:, -1:]
-        found = torch.searchsorted(cumulative, scaled, right=True)
+        found = torch.searchsorted(cumulative, drawn * cumulative[:, -1:], right=True)
         return found.squeeze(-1).clamp_(max=logits.shape[-1] - 1)
 
     return choose
@@ -98,11 +97,10 @@ def _refilled(
             _step(loops[-1], choose)
         loop = joined(loops)
         _step(loop, choose)
-        over = [row.over(writer.stops) for row in loop.rows]
-        if sum(over) * DROP_SHARE >= len(over):
-            rows = loop.rows
-            yield _answered([row for row, out in zip(rows, over, strict=True) if out], writer.stops)
-            left = [place for place, out in enumerate(over) if not out]
+        rows, stops = loop.rows, writer.stops
+        left = [place for place, row in enumerate(rows) if not row.over(stops)]
+        if (len(rows) - len(left)) * DROP_SHARE >= len(rows):
+            yield _answered([row for row in rows if row.over(stops)], stops)
             loop.select(torch.tensor(left, dtype=torch.long, device=loop.ids.device))
             loop.rows = [rows[place] for place in left]
         loops = [loop] if loop.rows else []

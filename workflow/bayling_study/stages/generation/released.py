@@ -25,8 +25,6 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_jsonl
 from bayling_study.shared.sources.fetched import own_segments, read_segments
 
-FINISHES = {"stop": "stop", "length": "length"}
-
 
 class Released(NamedTuple):
     """One released answer, found at the file and line ``where``; 0 ``tokens`` are unknown. Where
@@ -102,8 +100,8 @@ def _exams(path: Path) -> Iterator[Released]:
             text = answer.get("message", {}).get("content")
         said = _text(text, where, "text or choices[0].message.content")
         tokens = int((row.get("usage") or {}).get("completion_tokens") or 0)
-        finish = FINISHES.get(str(answer.get("finish_reason")), "unknown")
-        yield Released(where, said, tokens, finish)
+        end = answer.get("finish_reason")
+        yield Released(where, said, tokens, end if end in ("stop", "length") else "unknown")
 
 
 def _reviews(path: Path) -> Iterator[Released]:

@@ -46,8 +46,8 @@ class Runner:
     def answer(self, suite: Suite, prompts: PromptSet) -> SuiteAnswers:
         """Returns the answers to one suite, going on from what the journal holds."""
         rule, decoding = clean_up_rule(suite), decoding_of(suite)
-        plain = {"decoding": decoding.model_dump(mode="json"), "clean_up": rule}
-        how = plain | self.answerer.details
+        how = {"decoding": decoding.model_dump(mode="json"), "clean_up": rule}
+        how |= self.answerer.details
         key = sha256_json([self.system_sha256, prompts.sha256, how, self.seed, TEXT_RULES])
         with closing(TurnJournal(self.work / f"{prompts.suite}.jsonl", key)) as journal:
             for call, title, asked in self.answerer.calls(prompts.prompts):

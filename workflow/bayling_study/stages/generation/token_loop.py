@@ -2,6 +2,7 @@
 with (a template's system text, an instruction) is computed once. Rows that have ended leave, and
 others take their places: on a CPU a step of two rows costs half as much as one of thirty."""
 
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import partial
@@ -44,26 +45,27 @@ def shared_start(rows: list[list[int]]) -> int:
 class GrowingLayer(DynamicLayer):  # type: ignore[misc]  # transformers is not type-checked
     """Keys and values with columns in reserve: transformers copies them all for every token."""
 
-    blocks: tuple[Tensor, Tensor]
+    blocks: Sequence[Tensor] = ()
     keys: Tensor
     values: Tensor
-    shown: Tensor | None = None
 
     def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> Any:
         """Adds columns; returns all keys and all values, as views."""
         held = self.get_seq_length()
         end, new = held + key_states.shape[-2], (key_states, value_states)
-        # Others may have put new tensors here: select, or joined.
-        if not held or self.keys is not self.shown or end > self.blocks[0].shape[-2]:
+        if not self.blocks or end > self.blocks[0].shape[-2]:
             key, value = (t.new_empty(*t.shape[:2], end + SPARE, t.shape[-1]) for t in new)
             if held:
                 key[:, :, :held], value[:, :, :held] = self.keys, self.values
-            self.blocks, self.is_initialized = (key, value), True
+            self.blocks, self.is_initialized = [key, value], True
         for block, added in zip(self.blocks, new, strict=True):
             block[:, :, held:end] = added
         self.keys, self.values = (block[:, :, :end] for block in self.blocks)
-        self.shown = self.keys
         return self.keys, self.values
+
+    def put(self, keys: Tensor, values: Tensor) -> None:
+        """Takes what other rows have; the memory of the old ones is free at once."""
+        self.keys, self.values, self.blocks = keys, values, []
 
 
 @dataclass
@@ -109,14 +111,16 @@ class TokenLoop:
         self.model, self.stops, shared = writer.model, writer.stops, writer.shared
         self.rows = [Row(request) for request in batch]
         self.cache = deepcopy(writer.cache)
-        if shared:
-            self.cache.batch_repeat_interleave(len(batch))
-        self.ids, mask = left_padded(
-            [r.ids[shared:] for r in batch], self.stops[0], self.model.device
-        )
+        self._lay([0] * len(batch))
+        own = [request.ids[shared:] for request in batch]
+        self.ids, mask = left_padded(own, self.stops[0], self.model.device)
         self.mask = torch.cat([mask.new_ones(len(batch), shared), mask], dim=-1)
         positions = (self.mask.cumsum(dim=-1) - 1).clamp_(min=0)
         self.positions = positions[:, -self.ids.shape[1] :]
+
+    def _lay(self, kept: Tensor | list[int]) -> None:
+        for layer in self.cache.layers:
+            layer.put(layer.keys[kept], layer.values[kept])
 
     def logits(self) -> Tensor:
         """Returns the scores of each row's next token, in fp32, ``(rows, vocabulary)``."""
@@ -133,7 +137,7 @@ class TokenLoop:
 
     def select(self, kept: Tensor) -> None:
         """Goes on with the rows of these places, in this order; one may be taken several times."""
-        self.cache.batch_select_indices(kept)
+        self._lay(kept)
         self.ids, self.mask, self.positions = self.ids[kept], self.mask[kept], self.positions[kept]
 
 
@@ -151,8 +155,8 @@ def joined(parts: list[TokenLoop]) -> TokenLoop:
         return torch.cat([pad(tensor, (0, 0) * after + (left, 0)) for tensor, left in pairs])
 
     for layers in zip(*(part.cache.layers for part in parts), strict=True):
-        layers[0].keys = side_by_side([layer.keys for layer in layers], after=1)
-        layers[0].values = side_by_side([layer.values for layer in layers], after=1)
+        keys = side_by_side([layer.keys for layer in layers], after=1)
+        layers[0].put(keys, side_by_side([layer.values for layer in layers], after=1))
     first.mask = side_by_side([part.mask for part in parts])
     first.ids = torch.cat([part.ids for part in parts])
     first.positions = torch.cat([part.positions for part in parts])
