@@ -117,8 +117,7 @@ def parse_config(values: Mapping[str, Any], where: object = "config") -> StudyCo
             config = config.model_copy(update={name: moved})
     check_study(config, where)
     for name, own in ((n, getattr(each, "tuning", {})) for n, each in config.systems.items()):
-        read = config.tuning_of(name).model_dump()
-        _refuse_switches(own, read, where, f"systems.{name}.tuning")
+        _refuse_switches(own, config.tuning_of(name).model_dump(), where, f"systems.{name}.tuning")
     return config
 
 

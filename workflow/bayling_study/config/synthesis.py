@@ -208,8 +208,7 @@ def _changed(name: str, values: dict[str, Any], entry: Mapping[str, Any]) -> dic
             values[key] = _without(f"{name}.drop", values[key], dropped)
     if "fraction" in entry and "conversations" in values:
         values["conversations"] = max(1, round(values["conversations"] * entry["fraction"]))
-    given = {key: value for key, value in entry.items() if key not in OWN_KEYS}
-    return {**values, **given}
+    return {**values, **{key: value for key, value in entry.items() if key not in OWN_KEYS}}
 
 
 def _without(where: str, shares: Mapping[str, float], dropped: str) -> dict[str, float]:

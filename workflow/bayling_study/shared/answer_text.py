@@ -62,8 +62,7 @@ def _mended(tokenizer: Any, ids: list[int], tokens: list[str], cut: bool) -> lis
         if spelled:
             text, begun = _read(bytes(int(match[1], 16) for match in found))
             text += UNREADABLE if begun and not (cut and seen == len(ids)) else ""
-            names = [f"<0x{byte:02X}>" for byte in text.encode()]
-            numbers = tokenizer.convert_tokens_to_ids(names)
+            numbers = tokenizer.convert_tokens_to_ids([f"<0x{byte:02X}>" for byte in text.encode()])
         mended += numbers
     return mended
 

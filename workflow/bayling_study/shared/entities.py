@@ -37,8 +37,7 @@ def names(language: str) -> dict[str, str]:
 
 @cache
 def _pattern() -> re.Pattern[str]:
-    longest_first = sorted(names(ENGLISH), key=len, reverse=True)
-    name = "|".join(map(re.escape, longest_first))
+    name = "|".join(map(re.escape, sorted(names(ENGLISH), key=len, reverse=True)))
     return re.compile(rf"(?<![\w./@-])(?:{name})(?![\w/@-]|\.\w)")
 
 

@@ -81,8 +81,7 @@ def load(path: Path, section: GenerationSection) -> Loaded:
     kept, aside = divided(model.generation_config.to_diff_dict())
     model.generation_config = GenerationConfig(**kept)
     pack(model)
-    context = int(model.config.max_position_embeddings)
-    return Loaded(model.eval(), tokenizer, kind, context, aside)
+    return Loaded(model.eval(), tokenizer, kind, int(model.config.max_position_embeddings), aside)
 
 
 def _from_pretrained(path: Path, kind: str, dtype: torch.dtype, device: str) -> Any:

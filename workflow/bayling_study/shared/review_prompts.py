@@ -63,8 +63,7 @@ def parse_scores(review: str) -> tuple[float, float] | None:
     found: dict[str, float | None] = {}
     for assistant, number, rest in SCORE.findall(reasoning.split(review)[1]):
         score = float(re.sub("[,٫]", ".", number))
-        read = LOWEST <= score <= HIGHEST and not OTHER.match(rest)
-        found[assistant] = score if read else None
+        found[assistant] = score if LOWEST <= score <= HIGHEST and not OTHER.match(rest) else None
     first, second = found.get("1"), found.get("2")
     return None if first is None or second is None else (first, second)
 

@@ -37,8 +37,7 @@ class Side:
         every = [job for job in study_jobs(self.folder) if job.record["stage"] not in USELESS]
         if not self.system:
             return every
-        start = [job for job in every if job.title == f"scoring/{self.system}"]
-        return behind(start, every)
+        return behind([job for job in every if job.title == f"scoring/{self.system}"], every)
 
     @cached_property
     def config(self) -> dict[str, Any]:

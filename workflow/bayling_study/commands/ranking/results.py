@@ -65,8 +65,7 @@ def places(ranks: dict[str, dict[str, int]], key: Key) -> Array:
 def _agreement(table: Array) -> str:
     """Returns agreement in words: on all ranks, and on who is best."""
     alpha = krippendorff_alpha(table.reshape(len(table), -1))
-    winners = table.argmin(axis=-1)
-    pairs = [float(np.mean(a == b)) for a, b in combinations(winners, 2)]
+    pairs = [float(np.mean(a == b)) for a, b in combinations(table.argmin(axis=-1), 2)]
     shown = "undefined" if alpha is None else f"{alpha:.3f}"
     return f"Krippendorff's alpha (ordinal) {shown}; same best answer {100 * np.mean(pairs):.1f} %"
 

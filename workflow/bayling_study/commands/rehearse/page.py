@@ -27,8 +27,7 @@ def write_page(study: StudyConfig, rehearsal: StudyConfig, overlay: Path) -> str
     left = Left(rehearsal)
     tables = [left.stages(), left.sources(), models(left), suites(left), costs(study, left)]
     if left.finished("report", "report"):  # else what did not run reads nothing
-        unread = left.unread_keys(study)
-        left.needs += [f"configuration: {key} reaches no job" for key in unread]
+        left.needs += [f"configuration: {key} reaches no job" for key in left.unread_keys(study)]
     name, laid_over = f"{study.study.title} ({study.study.name})", overlay.read_text("utf-8")
     values: dict[str, Any] = {"needs": left.needs, "tables": tables, "verdict": verdict(left)}
     values |= {"name": name, "overlay": laid_over}
@@ -62,8 +61,7 @@ def as_text(name: str, verdict: str, needs: list[str], tables: list[Table], over
 def costs(study: StudyConfig, left: Left) -> Table:
     """Returns what the real run costs by what was measured here, beside the plan's own."""
     real, rows = Layout(study), []
-    sources = downloads(real)
-    size = sum(one.bytes or 0 for one in sources)
+    size = sum(one.bytes or 0 for one in downloads(real))
     fetched = [job.record["metrics"] for (stage, _), job in left.jobs.items()
                if stage == "download" and "seconds" in job.record["metrics"]]  # fmt: skip
     rate = sum(one["bytes"] for one in fetched) / max(sum(o["seconds"] for o in fetched), 1e-9)

@@ -168,8 +168,7 @@ def ask_word(scene: Scene, term: LexiconTerm, rng: Random) -> Step:
 
 def _reformatted(scene: Scene, rng: Random, kind: str, answer: str, checks: list[Check]) -> Step:
     kept: Check = {"type": "keeps", "of": "earlier", "least": KEPT}
-    user = word(kind, scene.instruction, rng)
-    return Step(kind, user, answer, [*checks, kept], scene.segment)
+    return Step(kind, word(kind, scene.instruction, rng), answer, [*checks, kept], scene.segment)
 
 
 MARKS = {"zh": ("“", "”"), "de": ("„", "“")}

@@ -101,8 +101,7 @@ class Library:
             if pools:
                 common = frozenset.intersection(*sorted(pools, key=len))
                 segments = [segments[number] for number in sorted(common)]
-            rng = seeds.generator(self.seed, "deck", *key)
-            self._decks[key] = Deck(segments, rng, self.uses)
+            self._decks[key] = Deck(segments, seeds.generator(self.seed, "deck", *key), self.uses)
         return self._decks[key]
 
     def _pool(self, direction: str, name: str, fits: Condition) -> frozenset[int]:

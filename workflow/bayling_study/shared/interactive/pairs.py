@@ -85,8 +85,7 @@ class MinimalPairs:
             for number in np.concatenate((group[after:], group[:after]))[:NEIGHBOURS].tolist():
                 if number != own:
                     partners[number] = None
-        chosen = list(partners)[:NEIGHBOURS]
-        return [self._segments[number] for number in chosen]
+        return [self._segments[number] for number in list(partners)[:NEIGHBOURS]]
 
 
 def difference(one: DirectedPair, other: DirectedPair) -> Edit | None:

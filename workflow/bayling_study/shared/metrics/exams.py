@@ -70,8 +70,7 @@ def measure(answers: Answers, options: Options) -> list[Measurement]:
     gold = [_gold(answers, index) for index in range(len(answers.prompts))]
     ceiling = [rule.mark(rule.extract(key), key) for key in gold]
     note = f"{int(sum(ceiling))}/{len(gold)}"
-    highest = rate("gold-ceiling", rule.signature, ceiling, note=note)
-    found = [*_rates(answers, rule, gold), highest]
+    found = [*_rates(answers, rule, gold), rate("gold-ceiling", rule.signature, ceiling, note=note)]
     own = not answers.released and rule is not RULES["math"]
     return [*found, *_rates(answers, STATED, gold, "-stated")] if own else found
 

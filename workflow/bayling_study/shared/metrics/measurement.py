@@ -163,8 +163,7 @@ def average(
     """Returns the mean of segments' values; a weight of 0 leaves one out, whose value must be 0."""
     column = np.asarray(values, dtype=np.float64)
     counted = np.ones_like(column) if weights is None else np.asarray(weights, dtype=np.float64)
-    statistics = np.stack([column, counted], axis=1)
-    return Measurement(metric, signature, statistics, mean, column)
+    return Measurement(metric, signature, np.stack([column, counted], axis=1), mean, column)
 
 
 def count(metric: str, signature: str, values: Values) -> Measurement:

@@ -43,8 +43,7 @@ def spbleu(answers: Answers, model: Path, options: Options) -> Measurement:
     """Returns spBLEU with sacreBLEU's signature (``StudyError`` if the model cannot be read)."""
     given = _pieces(model, answers.last_turns())
     expected = _pieces(model, answers.last_references())
-    note = overlap.empty_note(given)
-    found = overlap.bleu("spbleu", given, expected, "none", options, note)
+    found = overlap.bleu("spbleu", given, expected, "none", options, overlap.empty_note(given))
     return replace(found, signature=found.signature.replace("tok:none", "tok:flores101"))
 
 

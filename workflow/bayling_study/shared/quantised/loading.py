@@ -45,8 +45,7 @@ def load(
         if mode == "streamed":
             layer = name.removesuffix(".weight")
             bias = model.get_submodule(layer).bias
-            eight_bit = groupwise.GroupwiseLinear(values, scale, group, bias)
-            model.set_submodule(layer, eight_bit)
+            model.set_submodule(layer, groupwise.GroupwiseLinear(values, scale, group, bias))
             continue
         weight = torch.empty(values.shape, dtype=dtype, device=values.device)
         for rows in groupwise.row_blocks(*values.shape):

@@ -113,8 +113,7 @@ def training_memory(
         buffers += min(GATHERED, shape.parameters()) * size
         second = _share(min(SUBGROUP, trained) * GRADIENT_BYTES, True, processes)
         buffers += second if offload == "none" else 0
-    live = activations(shape, tuning, attention, supervised)
-    return TrainingMemory(states, live, buffers, host)
+    return TrainingMemory(states, activations(shape, tuning, attention, supervised), buffers, host)
 
 
 def heap_holes(need: TrainingMemory, steps: float) -> int:

@@ -149,8 +149,7 @@ def _span_ids(tokenizer: Any, span: Span, before: Span | None) -> list[int]:
 
 def _plain(tokenizer: Any, text: str) -> list[int]:
     """Tokenises text in which the names of special tokens mean nothing."""
-    result = tokenizer(text, add_special_tokens=False, split_special_tokens=True)
-    return list(result["input_ids"])
+    return list(tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"])
 
 
 def _special_id(tokenizer: Any, name: str) -> int:

@@ -104,8 +104,7 @@ class Store:
             self.client.rename_experiment(found.experiment_id, f"{self.name} {uuid4().hex[:8]}")
             self.client.delete_experiment(found.experiment_id)
         kind = {"mlflow.experimentKind": "custom_model_development"}  # opens on runs and curves
-        created = self.client.create_experiment(self.name, artifact_location=location, tags=kind)
-        return str(created)
+        return str(self.client.create_experiment(self.name, artifact_location=location, tags=kind))
 
     def _created(self, tags: Mapping[str, str], **about: Any) -> str:
         return str(self.client.create_run(self.experiment, tags=tags, **about).info.run_id)

@@ -82,8 +82,7 @@ class CometCheckpoint:
     def hash(self) -> str:
         """SHA-256 of all that decides the scores: weights, hyper-parameters and encoder files."""
         encoder = sha256_path(self.encoder) if self.encoder else self.hparams["pretrained_model"]
-        parts = [self.weights_hash, sha256_file(self.folder / "hparams.yaml"), encoder]
-        return sha256_json(parts)
+        return sha256_json([self.weights_hash, sha256_file(self.folder / "hparams.yaml"), encoder])
 
     def verify(self) -> str:
         """Compares files with their manifest, named in return (``StudyError`` if one differs)."""

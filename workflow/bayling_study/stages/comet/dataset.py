@@ -50,8 +50,7 @@ def _rows(segments: list[dict[str, Any]], count: int, chance: Random) -> list[De
         donor = _donor(segment, donors[_target(segment)], chance)
         material = Material(source, reference, segment["foreign"], donor, segment["spaced"])
         text, score, kind = damage(material, chance)
-        triple = Triple(source, text, reference)
-        rows.append(Degraded(triple, score, kind, segment["direction"]))
+        rows.append(Degraded(Triple(source, text, reference), score, kind, segment["direction"]))
     return rows
 
 

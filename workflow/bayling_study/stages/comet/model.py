@@ -34,8 +34,7 @@ def load_model(checkpoint: CometCheckpoint, precision: str) -> CometModel:
         for head in (model.estimator, getattr(model, "hidden2tag", None)):
             if head is not None:
                 head.register_forward_pre_hook(lambda _, given: tuple(x.float() for x in given))
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return model.to(device).eval()
+    return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
 
 
 def read_weights(checkpoint: CometCheckpoint) -> dict[str, Any]:

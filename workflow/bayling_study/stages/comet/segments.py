@@ -53,8 +53,7 @@ def draw(translations: Translations, directions: list[str], count: int, seed: in
             what = f"no training-side segments for {direction}"
             fix = "corpora with both languages, or a suite without this direction"
             raise StudyError(what, where="comet.embedded", fix=fix)
-        chance = generator(seed, "comet-data", direction)
-        chosen = chance.sample(pivots, min(each, len(pivots)))
+        chosen = generator(seed, "comet-data", direction).sample(pivots, min(each, len(pivots)))
         rows.append([_row(translations[pivot], pivot, direction) for pivot in chosen])
     return [row for turn in zip_longest(*rows) for row in turn if row][:count]
 

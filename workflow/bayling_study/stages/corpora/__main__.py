@@ -54,8 +54,7 @@ def main() -> None:
         run.parameters(config.corpora.model_dump(mode="json"))
         for source, folder in downloads.items():
             run.input(source, folder)
-        report = build(config.corpora, downloads, config.study.seed, options.out)
-        _note(run, report)
+        _note(run, build(config.corpora, downloads, config.study.seed, options.out))
         run.output("corpora", options.out)
         run.artefact(options.out / REPORT_FILE)
 

@@ -75,8 +75,7 @@ class Cleaner:
         )
 
     def _judge_pivot(self, text: str, language: str) -> str:
-        unspaced = languages.is_unspaced(language)
-        count = len(words(text)) if unspaced else length(text, "words")
+        count = len(words(text)) if languages.is_unspaced(language) else length(text, "words")
         if text and count < self.rules.min_words:
             return "too short"
         if count > self.rules.max_words:

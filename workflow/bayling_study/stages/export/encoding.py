@@ -148,5 +148,4 @@ def error_report(rows: Sequence[TensorError]) -> dict[str, Any]:
 
 def _relative(errors: list[TensorError]) -> float:
     weight = sum(row.weight_square for row in errors)
-    error = sum(row.error_square for row in errors)
-    return float((error / weight) ** 0.5) if weight else 0.0
+    return float((sum(row.error_square for row in errors) / weight) ** 0.5) if weight else 0.0

@@ -63,8 +63,7 @@ class BitsAndBytesFormat(SafetensorsFormat):
             raise StudyError("weights beyond fp16 cannot go to LLM.int8", fix="format: groupwise")
         # A row of zeros divides by zero in the library; what a NaN becomes in int8 is undefined.
         levels[largest == 0] = 0
-        rebuilt = levels.float() * (largest / LEVELS).unsqueeze(1)
-        return Block((largest, levels), rebuilt, levels)
+        return Block((largest, levels), levels.float() * (largest / LEVELS).unsqueeze(1), levels)
 
     def finish(self, folder: Path, files: Sequence[WeightFile]) -> str:
         """Amends the config and writes the index; returns the card."""

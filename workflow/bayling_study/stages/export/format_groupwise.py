@@ -46,8 +46,7 @@ class GroupwiseFormat(SafetensorsFormat):
     def codec(self, rows: Tensor) -> Block:
         """Encodes rows, by ``quantised.groupwise``."""
         levels, scale = quantise(rows, self.group)
-        rebuilt = dequantise(levels, scale, self.group, torch.float32)
-        return Block((scale, levels), rebuilt, levels)
+        return Block((scale, levels), dequantise(levels, scale, self.group, torch.float32), levels)
 
     def finish(self, folder: Path, files: Sequence[WeightFile]) -> str:
         """Amends the config and writes ``quantization.json``; returns the card."""

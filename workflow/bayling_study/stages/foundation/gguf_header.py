@@ -105,8 +105,7 @@ class _Reader:
         return self.number(SCALARS[kind])
 
     def pair(self) -> tuple[str, Any]:
-        key = self.string()
-        return key, self.value(self.number("I"))
+        return self.string(), self.value(self.number("I"))
 
     def tensor(self, file_size: int) -> tuple[str, tuple[int, ...]]:
         name = self.string()

@@ -44,8 +44,7 @@ def main() -> None:
         for name in options.suites:
             run.input(f"prompts/{name}", options.prompts / f"{name}.jsonl")
         prompts = {name: PromptSet.load(options.prompts, name) for name in options.suites}
-        job = GenerationJob(config, options.system, options, prompts, run)
-        system, suites, meter = answer(job)
+        system, suites, meter = answer(GenerationJob(config, options.system, options, prompts, run))
         write_outputs(options.out, system, suites)
         run.metrics(meter.rates())
         for name, suite in suites.items():

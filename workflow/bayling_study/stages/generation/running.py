@@ -54,8 +54,7 @@ class Runner:
                 self._call(journal, f"{prompts.suite} {title}", asked, call, decoding, rule)
         cut = [e.cut for call in journal.turns.values() for e in call.values() if e.cut]
         details = {**how, "prompts_cut": len(cut), "prompt_tokens_cut": sum(cut)}
-        hypotheses = self.answerer.collect(prompts.prompts, journal.turns)
-        return SuiteAnswers(prompts, hypotheses, details)
+        return SuiteAnswers(prompts, self.answerer.collect(prompts.prompts, journal.turns), details)
 
     def _call(
         self, journal: TurnJournal, title: str, asked: list[Prompt], call: int, how: Decoding,

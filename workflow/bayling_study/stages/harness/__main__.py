@@ -80,8 +80,7 @@ def _answers(
     run.parameters(details)
     run.input("checkpoint", options.checkpoint, details["checkpoint_sha256"])
     model = StudyModel(loaded, template, config.generation)
-    identity = files.sha256_json(details)
-    asker = ExaminedSystem(model, identity, config.study.seed, options.work)
+    asker = ExaminedSystem(model, files.sha256_json(details), config.study.seed, options.work)
     downloads = cli.pairs(options.download, "--download")
     started = time.monotonic()
     answered: Answered = {}

@@ -87,8 +87,7 @@ def _opinions(
     config: StudyConfig, system: str, prompts: list[Prompt], checkpoint: Path
 ) -> tuple[list[Conversation], list[Opinion]]:
     loaded = load(checkpoint, config.generation)
-    template = config.template_of(system)
-    conversations = encode(prompts, loaded.tokenizer, template, loaded.context)
+    conversations = encode(prompts, loaded.tokenizer, config.template_of(system), loaded.context)
     limit = config.generation.batch_tokens
     return conversations, opinions(loaded.model, conversations, limit, checkpoint.name)
 

@@ -22,8 +22,7 @@ def build(name: str, suite: FloresSuite, context: PromptContext) -> list[Prompt]
     paths = {item.code: _path(root, suite.files, item) for item in _languages(suite)}
     rows = paired([(path, language_rows(path, read_segments)) for path in paths.values()])
     texts = {code: [row.text for row in own] for code, own in zip(paths, rows, strict=True)}
-    size = len(rows[0])
-    numbers = chosen(size, suite.segments, context.seed, name, "segments")
+    numbers = chosen(len(rows[0]), suite.segments, context.seed, name, "segments")
     prompts = []
     for source, target in directions(suite):
         averages = class_averages(source, target, suite.pivots)

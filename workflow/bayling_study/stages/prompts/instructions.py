@@ -64,8 +64,7 @@ def build(name: str, suite: InstructionsSuite, context: PromptContext) -> list[P
 
 def _own(language: str, number: int, seed: int) -> list[list[Turn]]:
     """Makes conversations: the same ones in every language, whichever the suite asks."""
-    own = (row for row in ROWS if row["language"] == language)
-    parts = grouped(own, lambda row: row["part"])
+    parts = grouped((row for row in ROWS if row["language"] == language), lambda row: row["part"])
     tasks, (more,) = parts.pop("task"), parts.pop("more")
     known = set.intersection(*(set(names(row["language"])) for row in ROWS))
     made: list[list[Turn]] = []

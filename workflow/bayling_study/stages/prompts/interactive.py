@@ -51,8 +51,7 @@ def _conversations(
     """Makes a direction's conversations; none has the same user turns as another."""
     found: dict[tuple[str, ...], Dialogue] = {}
     for number in range(suite.conversations * TRIES):
-        rng = seeds.generator(seed, direction, str(number))
-        made = director.dialogue(direction, rng)
+        made = director.dialogue(direction, seeds.generator(seed, direction, str(number)))
         found.setdefault(tuple(step.user for step in made.steps), made)
         if len(found) == suite.conversations:
             return list(found.values())

@@ -35,8 +35,7 @@ def questions(language: str, root: Path) -> list[ExamQuestion]:
 def _subject(path: Path) -> list[ExamQuestion]:
     try:
         definition = yaml.load(path.read_text(encoding="utf-8"), Loader=_Definition)
-        rows = definition["fewshot_config"]["samples"]
-        return [_question(row) for row in rows]
+        return [_question(row) for row in definition["fewshot_config"]["samples"]]
     except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         raise StudyError(f"not a definition with examples ({error})", where=path) from error
 

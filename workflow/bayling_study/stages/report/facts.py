@@ -28,8 +28,7 @@ def tuning_section(study: Study) -> PageSection:
         for kind in ("metrics", "parameters"):
             shown = {k: f"{v:.6g}" if isinstance(v, float) else v for k, v in record[kind].items()}
             columns, title = ["name", "value"], f"{name}: {kind}"
-            table = Table(f"tuning-{name}-{kind}", title, columns, shown.items())
-            section.more[title] = [table]
+            section.more[title] = [Table(f"tuning-{name}-{kind}", title, columns, shown.items())]
     return section
 
 

@@ -64,8 +64,7 @@ def _add_headline(section: PageSection, study: Study, suite: str, scores: list[S
     table = metric_table(study, suite, metric, scores)
     directions = set(heatmap.directions_of(score.item for score in scores))
     averages = [score for score in scores if score.item not in directions]
-    many = len(table.rows) > MOST_BARS
-    drawn = averages if many and directions else scores
+    drawn = averages if len(table.rows) > MOST_BARS and directions else scores
     if drawn:
         with study.block(f"{suite}: bars of {metric}"):
             table.figures.append(_bars(study, suite, drawn))
@@ -105,16 +104,15 @@ def _introduction(study: Study, suite: str) -> str:
     config = study.config.suites.get(suite)
     if config is None:
         return ""
-    decoding = getattr(config, "decoding", None)
     zero_shot, asked = (getattr(config, name, ()) for name in ("zero_shot", "directions"))
     unseen = [one for one in zero_shot if one in asked and not study.published_only]
     untrained = f" Never trained on: {', '.join(unseen)}." if unseen else ""
-    if decoding is None:
-        return f"Kind {config.kind}.{untrained}"
-    way = "greedy" if decoding.beams == 1 else f"beam {decoding.beams}"
-    way = f"sampling at temperature {decoding.temperature}" if decoding.sample else way
-    made = f"; decoding: {way}, at most {decoding.max_new_tokens} new tokens"
-    return f"Kind {config.kind}{'' if study.published_only else made}.{untrained}"
+    made = ""
+    if (decoding := getattr(config, "decoding", None)) and not study.published_only:
+        way = "greedy" if decoding.beams == 1 else f"beam {decoding.beams}"
+        way = f"sampling at temperature {decoding.temperature}" if decoding.sample else way
+        made = f"; decoding: {way}, at most {decoding.max_new_tokens} new tokens"
+    return f"Kind {config.kind}{made}.{untrained}"
 
 
 def metric_table(study: Study, suite: str, metric: str, scores: Iterable[Score]) -> Table:

@@ -43,8 +43,7 @@ def score_suite(
     if items:
         for name, members in _whole(pool_groups(suite), measured):
             found = pool([{m: one for m, (one, _) in each.items()} for each in members])
-            made = _resample(items[0].suite, name, found, plan)
-            scores += _scores(items[0], name, made, plan)
+            scores += _scores(items[0], name, _resample(items[0].suite, name, found, plan), plan)
         for name, members in _whole(groups, measured):
             scores += _means(items[0], name, members, plan)
     return scores, rows

@@ -53,8 +53,7 @@ class Rows:
         codes[:, 2] = table["split"].to_numpy() == "train"
         documents = table["document"].combine_chunks().dictionary_encode()
         hashed = text_hashes(documents.dictionary.to_pylist())
-        texts = text_hashes(table["text_a"].to_pylist())
-        return codes, hashed[documents.indices.to_numpy()], texts
+        return codes, hashed[documents.indices.to_numpy()], text_hashes(table["text_a"].to_pylist())
 
     def _numbers(self, column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
         encoded = column.combine_chunks().dictionary_encode()

@@ -203,8 +203,7 @@ def _portion(
     drafts = _drafts(recipe, portion.direction, workshop, block, seed)
     done = misses = 0
     while done < portion.count and misses < TRIES:
-        size = min(portion.count - done, recipe.batch or BATCH)
-        drawn = list(islice(drafts, size))
+        drawn = list(islice(drafts, min(portion.count - done, recipe.batch or BATCH)))
         if not drawn:
             break
         passed = gate.admit(_answered(drawn, recipe, workshop))

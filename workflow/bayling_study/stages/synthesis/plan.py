@@ -130,8 +130,7 @@ class BlockPlan:
                 yield from self._taking(recipe, {-max(rooms)[1]: count})
                 continue
             for language in (upstream.ANY, ENGLISH):
-                quotas = upstream.divided(self._upstream, language, count)
-                yield from self._taking(recipe, quotas)
+                yield from self._taking(recipe, upstream.divided(self._upstream, language, count))
 
     def _job(self, portions: list[Portion]) -> BlockJob:
         job = BlockJob(self._jobs, portions, self._scratch / f"made-{self._jobs:05d}.arrow")

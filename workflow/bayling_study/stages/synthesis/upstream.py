@@ -49,8 +49,7 @@ def blocks(path: Path, mixture: Mixture, seed: int) -> list[UpstreamBlock]:
             places = np.arange(len(first), dtype=np.uint64) + np.uint64(start)
             keys = mix(mix(places + np.uint64(1)) ^ np.uint64(seed))
             for language in languages or [ANY]:
-                fits = used & (first == language) if languages else used
-                chosen = np.flatnonzero(fits)
+                chosen = np.flatnonzero(used & (first == language) if languages else used)
                 order = chosen[np.argsort(keys[chosen], kind="stable")]
                 if len(order):
                     result.append(UpstreamBlock(group, language, order))

@@ -146,8 +146,7 @@ def final_tensors(model: Any) -> Iterator[FinalTensor]:
             thin = [layer.lora_A[ADAPTER].weight, layer.lora_B[ADAPTER].weight]
             yield FinalTensor(f"{prefix}.weight", [parameter, *thin], partial(merged, layer))
         else:
-            plain = f"{prefix}.{kind}" if inside else name
-            yield FinalTensor(plain, [parameter], parameter.detach)
+            yield FinalTensor(f"{prefix}.{kind}" if inside else name, [parameter], parameter.detach)
 
 
 def merged(layer: Any) -> Tensor:

@@ -215,8 +215,7 @@ def configured(
     with np.load(folder / GROUPS) as stored:
         labels = stored["names"][stored["labels"]]
     total, sizes = stream_length(settings, lengths), lengths if settings.batch_tokens else None
-    repeats = settings.curriculum_repeats
-    return Curriculum(settings.curriculum, labels, total, seed, repeats, sizes)
+    return Curriculum(settings.curriculum, labels, total, seed, settings.curriculum_repeats, sizes)
 
 
 def order_hash(order: Order, names: Sequence[str], total: int) -> str:

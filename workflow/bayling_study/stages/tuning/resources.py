@@ -65,8 +65,7 @@ def settle(tuning: TuningSection, foundation: Path, budget: Budget, mean_length:
         known = "models with Llama's architecture, by the keys of their config.json"
         raise StudyError(f"the memory plan only knows {known}", where=foundation)
     step = tuning.batch_tokens or tuning.batch * mean_length
-    name = kernel(tuning, budget.device is not None)
-    found = choice.choose(shape, tuning, budget, name, step)
+    found = choice.choose(shape, tuning, budget, kernel(tuning, budget.device is not None), step)
     if "auto" in (tuning.zero_stage, tuning.offload):
         choice.check(found, budget)
     elif not found.fits:

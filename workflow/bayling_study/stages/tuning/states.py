@@ -163,8 +163,7 @@ def _read(stored: list[Stored], shard: StateShard, key: str, folder: Path) -> to
         last = min(start + count, shard.start + shard.count)
         if first < last:
             with safe_open(path, "pt") as file:
-                whole = file.get_slice(f"{shard.name}:{key}")
-                part = whole[first - start : last - start]
+                part = file.get_slice(f"{shard.name}:{key}")[first - start : last - start]
                 values[first - shard.start : last - shard.start] = part
             found += last - first
     if found != shard.count:

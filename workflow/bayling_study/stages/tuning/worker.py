@@ -92,8 +92,7 @@ class Worker:
         saved = time.monotonic()
         for step in range(done, self.schedule.steps):
             loss, stop, save = self._backward(step, saved)
-            aligned = self._align(step) if self.aligner else None
-            numbers = self._update(step, loss, aligned)
+            numbers = self._update(step, loss, self._align(step) if self.aligner else None)
             if self.device.type == "cpu" and step % TRIM_STEPS == 0:
                 release_free_memory()
             if progress is not None:

@@ -41,8 +41,7 @@ def plug(workshop: Workshop, direction: str, rng: Random) -> Instruction | None:
     )
     labels = INSTRUCTION_LABEL, label(PIVOT), label(segment.target)
     parts = zip(labels, (understood, draft, answer), strict=True)
-    whole = "\n".join(f"{name} {text}" for name, text in parts)
-    step = Step("plug", user, whole, [], segment)
+    step = Step("plug", user, "\n".join(f"{name} {text}" for name, text in parts), [], segment)
     return instruction_of("plug", direction, chosen, [step], languages=[PIVOT])
 
 

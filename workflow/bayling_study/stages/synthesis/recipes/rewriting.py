@@ -73,8 +73,7 @@ def _rewritten(
     if segment is None:
         return None
     language = choose(workshop.mixture.instruction_languages, rng)
-    scene = Scene(segment, language)
-    first = demand_named("translate").make(scene, workshop.library, rng)
+    first = demand_named("translate").make(Scene(segment, language), workshop.library, rng)
     if first is None:
         return None
     user = rng.choice(demands[language])
