@@ -211,7 +211,7 @@ def _check_dialogues(drawn: Mixture | InteractiveSuite, key: str) -> None:
 
 def _check_systems(config: StudyConfig, key: str) -> None:
     own = [one for one in evaluated(config) if config.systems[one].kind in ASKED_KINDS]
-    kinds = {"merged": ("tuned",), "delta": ("foundation",)}
+    kinds = {"merged": ("tuned",), "delta": ("foundation",), "precision": ("int8", *WEIGHTED_KINDS)}
     for name, system in config.systems.items():
         if isinstance(system, TunedSystem):
             require("mixture", system.mixture, config.synthesis.mixtures, f"{key}.{name}.mixture")

@@ -1,8 +1,9 @@
-"""Checks of single methods across sections: what self-instruct and new tokens need."""
+"""Checks of single methods across sections: what self-instruct, new tokens, a precision need."""
 
 from bayling_study.config import conditions
 from bayling_study.config.comparison import made_of
 from bayling_study.config.model import StudyConfig
+from bayling_study.config.systems import PrecisionSystem
 from bayling_study.core.errors import StudyError
 from bayling_study.core.lookup import require
 
@@ -29,6 +30,8 @@ def check_methods(config: StudyConfig, languages: set[str], where: object) -> No
         key = f"{where}: systems.{name}"
         for code in getattr(getattr(system, "vocabulary", None), "languages", ()):
             require("language of corpora.parallel", code, languages, f"{key}.vocabulary.languages")
+        if isinstance(system, PrecisionSystem):
+            _check_precision(config, name, system, key)
         parts = (config.systems[part] for part in made_of(config.systems, name))
         if not any(getattr(part, "vocabulary", None) for part in parts):
             continue
@@ -39,3 +42,16 @@ def check_methods(config: StudyConfig, languages: set[str], where: object) -> No
         if adapter and not adapter.embeddings:
             what = "an adapter alone leaves the vectors of new tokens as they start"
             raise StudyError(what, where=f"{key}.tuning.adapter.embeddings", fix="embeddings: true")
+
+
+def _check_precision(config: StudyConfig, name: str, system: PrecisionSystem, key: str) -> None:
+    """Checks that a system and its base both answer, and that rounding tells them apart."""
+    answering = [one for one, own in config.systems.items() if getattr(own, "evaluated", True)]
+    require("system that answers", system.base, answering, f"{key}.base")
+    if getattr(config.systems[system.base], "format", "") == "bitsandbytes":
+        what = "products of bitsandbytes have 8 bits in any precision"
+        raise StudyError(what, where=f"{key}.base", fix="a base of another format")
+    if system.precision == config.generation.precision:
+        what = f"all systems are computed in it: generation.precision is {system.precision}"
+        fix = f"another precision, or none of this system: systems: {{{name}: null}}"
+        raise StudyError(what, where=f"{key}.precision", fix=fix)

@@ -21,7 +21,7 @@ from bayling_study.config.study import (
 )
 from bayling_study.config.suites import Suite
 from bayling_study.config.synthesis import SynthesisSection
-from bayling_study.config.systems import Int8System, System, TemplateName, TunedSystem
+from bayling_study.config.systems import OtherForm, System, TemplateName, TunedSystem
 from bayling_study.config.tuning import TuningSection
 from bayling_study.core.errors import StudyError
 from bayling_study.core.seeds import derive_seed
@@ -79,10 +79,10 @@ class StudyConfig(Section):
         return with_named_models(values) if isinstance(values, Mapping) else values
 
     def asked_as(self, system: str) -> list[str]:
-        """Returns a system and those whose template and ``answering`` it has: of an 8-bit export
-        its base, of a merged one its first member, for all are alike."""
+        """Returns a system and those whose template and ``answering`` it has: of one in 8 bits or
+        another precision its base, of a merged one its first member, for all are alike."""
         found = self.systems[system]
-        if isinstance(found, Int8System):
+        if isinstance(found, OtherForm):
             return [system, *self.asked_as(found.base)]
         return [system, found.of[0]] if isinstance(found, MergedSystem) else [system]
 
@@ -102,6 +102,11 @@ class StudyConfig(Section):
         says otherwise."""
         own = (getattr(self.systems[one], "answering", None) for one in self.asked_as(system))
         return next(filter(None, own), Answering())
+
+    def generation_of(self, system: str) -> evaluation.GenerationSection:
+        """Returns how a system is run: the section, with the precision of one that has its own."""
+        own = getattr(self.systems[system], "precision", self.generation.precision)
+        return self.generation.model_copy(update={"precision": own})
 
     def tuning_of(self, system: str) -> TuningSection:
         """Returns the hyper-parameters of a tuned system: the section with its own keys laid over

@@ -96,6 +96,18 @@ class Int8System(Answers):
     which transformers loads by itself; ``gguf`` is Q8_0 for llama.cpp (Llama models only)."""
 
 
+class PrecisionSystem(Section):
+    """Another system computed in another precision, which tells how many of its answers, and which
+    scores, rounding changes. Checkpoint, template and ``answering`` are that system's."""
+
+    kind: Literal["precision"]
+    base: Name
+    """Name of a tuned, merged, delta, foundation or int8 system that answers the suites; not of
+    the format ``bitsandbytes``, whose products have 8 bits in any precision."""
+    precision: Literal["bf16", "fp32", "fp16"]
+    """Compute precision of the model, another one than ``generation.precision``."""
+
+
 class PublishedSystem(Section):
     """Outputs that somebody released; only scored, never run."""
 
@@ -177,9 +189,11 @@ WEIGHTED_KINDS = ("foundation", "delta", "tuned", "merged")
 """Kinds of system that can be tuned on or exported."""
 ASKED_KINDS = ("endpoint", "int8", *WEIGHTED_KINDS)
 """Kinds of system that can teach, translate, judge, or answer for a routed one."""
+OtherForm = Int8System | PrecisionSystem
+"""A system that is another one in another form; it is compared with that one, too."""
 Elsewhere = PublishedSystem | EndpointSystem
 Combined = MergedSystem | RoutedSystem
 System = Annotated[
-    FoundationSystem | TunedSystem | Int8System | DeltaSystem | Elsewhere | Combined,
+    FoundationSystem | TunedSystem | OtherForm | DeltaSystem | Elsewhere | Combined,
     Field(discriminator="kind"),
 ]

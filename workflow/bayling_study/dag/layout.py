@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
+from types import UnionType
 from typing import TypeVar
 
 from bayling_study.config.checks import evaluated
@@ -20,7 +21,8 @@ from bayling_study.config.systems import (
     DeltaSystem,
     EndpointSystem,
     FoundationSystem,
-    Int8System,
+    OtherForm,
+    PrecisionSystem,
     PublishedSystem,
     TunedSystem,
 )
@@ -29,7 +31,7 @@ from bayling_study.core.lookup import look_up
 from bayling_study.shared.metrics.measures import check_own
 from bayling_study.shared.sources.table import SourceRow, known_sources, row_hash
 
-MADE_FROM_ANOTHER = TunedSystem | Int8System | DeltaSystem
+MADE_FROM_ANOTHER = TunedSystem | OtherForm | DeltaSystem
 WITH_MODEL = FoundationSystem | MADE_FROM_ANOTHER | MergedSystem
 DOWNLOADED = FoundationSystem | PublishedSystem | DeltaSystem
 
@@ -88,6 +90,8 @@ class Layout:
         found = self.config.systems[system]
         if isinstance(found, FoundationSystem) and found.vocabulary is None:
             return self.foundation(system)
+        if isinstance(found, PrecisionSystem):
+            return self.checkpoint(found.base)
         made = {"foundation": "foundation/vocabulary", "int8": "export"}
         made |= {"delta": "deltas/applied", "merged": "deltas/merged"}
         return self.study / made.get(found.kind, "tuning") / system
@@ -167,7 +171,7 @@ class Layout:
         folder = self.study / "judging" / system
         return [folder / f"{suite}.jsonl" for suite in self.judged_suites(system)]
 
-    def names(self, kind: type) -> list[str]:
+    def names(self, kind: type | UnionType) -> list[str]:
         """Returns the names of the systems of a kind, in the order of the config."""
         return [name for name, system in self.config.systems.items() if isinstance(system, kind)]
 
@@ -178,11 +182,12 @@ class Layout:
 
     def probed(self) -> list[str]:
         """Returns the systems whose hidden states are looked into: of a method in several seeds the
-        first, of those with one checkpoint too, for how they are asked changes no state."""
+        first, of those with one checkpoint too, for how they are asked changes no state; none in
+        another precision, which is only there to show rounding."""
         first: dict[Path, str] = {}
         for name in self.with_model() if self.config.probing else ():
             seeds = map(self.config.training_seed, made_of(self.config.systems, name))
-            if {*seeds} == {self.config.study.seed}:
+            if {*seeds} == {self.config.study.seed} and name not in self.names(PrecisionSystem):
                 first.setdefault(self.checkpoint(name), name)
         return list(first.values())
 
@@ -223,16 +228,12 @@ class Layout:
 
     def used_sources(self) -> list[str]:
         """Returns every source that this study downloads, each once."""
-        systems = self.config.systems.values()
-        used = [
-            *self.corpus_sources(),
-            *(s.source for s in systems if isinstance(s, DOWNLOADED)),
-            *(source for suite in self.config.suites for source in self.suite_sources(suite)),
-        ]
-        comet = self.config.comet
-        more = (*comet.more, *comet.more.values())
-        used += [s for s in (comet.source, comet.encoder, *more, self.config.scoring.spm) if s]
-        return list(dict.fromkeys(used))
+        config, comet = self.config, self.config.comet
+        used: list[str | None] = [*self.corpus_sources()]
+        used += [one.source for one in config.systems.values() if isinstance(one, DOWNLOADED)]
+        used += [source for suite in config.suites for source in self.suite_sources(suite)]
+        used += [comet.source, comet.encoder, *comet.more, *comet.more.values(), config.scoring.spm]
+        return list(dict.fromkeys(filter(None, used)))
 
     def missing_sources(self) -> list[SourceRow]:
         """Returns the rows of the sources that are still to be fetched."""

@@ -12,7 +12,7 @@ from bayling_study.config import StudyConfig
 from bayling_study.config.combined import MergedSystem, RoutedSystem
 from bayling_study.config.loading import load_config, load_values
 from bayling_study.config.suites import DIRECTED, ONE_TURN, FloresSuite, JudgedSuite
-from bayling_study.config.systems import EndpointSystem, Int8System, PublishedSystem, TunedSystem
+from bayling_study.config.systems import Int8System, OtherForm, PublishedSystem, TunedSystem
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import sha256_file, sha256_json
 from bayling_study.dag.chain import attempts
@@ -102,8 +102,8 @@ class Dag:
         elif stage == "comet.segments":
             suites = self.config.suites.items()
             only["suites"] = [n for n, suite in suites if isinstance(suite, DIRECTED)]
-        tuned = name if stage in ("masks", "tuning") else ""
-        return str(self._settings.stage(stage, tuned, **only))
+        system = name if name in only.get("systems", ()) else ""
+        return str(self._settings.stage(stage, system, **only))
 
     def operations(self, system: str = "") -> str:
         """Returns the file of the keys that decide no byte (of a tuned system: its own)."""
@@ -223,9 +223,8 @@ class Dag:
             return f"--download {self.layout.download(found.source)}"
         if isinstance(found, RoutedSystem):
             return f"--members {self.layout.study}/generation"
-        if isinstance(found, EndpointSystem):
-            return ""
-        return f"--checkpoint {self.layout.checkpoint(system)}"
+        here = self.layout.with_model(system)
+        return f"--checkpoint {self.layout.checkpoint(system)}" if here else ""
 
     def members_option(self, system: str) -> str:
         """Returns the options that name what a system is merged from."""
@@ -281,8 +280,8 @@ class Dag:
         return f"--spm {self.layout.download(source)}" if source else ""
 
     def bases_option(self) -> str:
-        """Returns the option that names the systems that 8-bit systems are compared with."""
-        pairs = (f"{name}={self.layout.base(name)}" for name in self.layout.names(Int8System))
+        """Returns the option that names the systems that others in another form are tested with."""
+        pairs = (f"{name}={self.layout.base(name)}" for name in self.layout.names(OtherForm))
         return f"--bases {found}" if (found := " ".join(pairs)) else ""
 
     def audits(self) -> list[str]:

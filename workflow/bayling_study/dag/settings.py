@@ -93,9 +93,9 @@ class Settings:
 
     def stage(self, stage: str, system: str = "", **only: Iterable[str]) -> Path:
         """Writes the settings of one job of a stage of ``READ`` and returns the file's path. The
-        section ``tuning`` is that of the tuned system; ``only`` holds, by section, the entries that
-        this job reads (of ``synthesis``, mixtures)."""
-        plain = self._with_tuning_of(system)
+        sections ``tuning`` and ``generation`` are those of the ``system``; ``only`` holds, by
+        section, the entries that this job reads (of ``synthesis``, mixtures)."""
+        plain = self._with_own_of(system)
         values: dict[str, Any] = {}
         for path in READ[stage]:
             copy_key(plain, values, path.split("."))
@@ -119,16 +119,18 @@ class Settings:
 
     def operations(self, system: str = "") -> Path:
         """Writes the keys that decide no byte (a tuned system's own values of them)."""
-        plain = self._with_tuning_of(system)
+        plain = self._with_own_of(system)
         values: dict[str, Any] = {}
         for pattern in OPERATIONAL:
             copy_key(plain, values, pattern.split("."))
         return self._write("operations", values)
 
-    def _with_tuning_of(self, system: str) -> dict[str, Any]:
+    def _with_own_of(self, system: str) -> dict[str, Any]:
         if not system:
             return self._plain
-        return {**self._plain, "tuning": self._config.tuning_of(system).model_dump(mode="json")}
+        own = self._config.tuning_of(system), self._config.generation_of(system)
+        tuning, generation = (section.model_dump(mode="json") for section in own)
+        return {**self._plain, "tuning": tuning, "generation": generation}
 
     def _write(self, name: str, values: Mapping[str, Any]) -> Path:
         """Writes a file named after its content, once."""

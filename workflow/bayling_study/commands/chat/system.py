@@ -59,7 +59,7 @@ def find_system(files: Sequence[Path], name: str) -> ChatModel:
     if not checkpoint.is_dir():
         what = f"the system {name!r} is not built yet: {checkpoint} does not exist"
         raise StudyError(what, where=where, fix=build_command(files))
-    return ChatModel(checkpoint, config.template_of(name), config.generation)
+    return ChatModel(checkpoint, config.template_of(name), config.generation_of(name))
 
 
 def build_command(files: Sequence[Path]) -> str:

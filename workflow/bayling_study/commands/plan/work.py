@@ -10,7 +10,7 @@ from typing import NamedTuple
 from bayling_study.commands.plan.counts import answers_of, mixture_of, prompts_of, tokens_read
 from bayling_study.commands.plan.jobs import job_names
 from bayling_study.commands.plan.probe import Speed
-from bayling_study.config.comparison import made_of, trainings
+from bayling_study.config.comparison import made_of
 from bayling_study.config.systems import FoundationSystem, Int8System, TunedSystem
 from bayling_study.dag.rules import Dag
 from bayling_study.shared.sizing.shape import Shape
@@ -118,21 +118,22 @@ class Work:
                 self._job("tuning", name, [f"masks/{name}", *self._made(system.base)], seconds),
             ]
         elif isinstance(system, Int8System):
-            seconds = self._reading(shape) if shape else None
+            seconds = self._reading(shape, 2 * self.config.perplexity.conversations * READ_TOKENS)
             made = self._job("export", name, self._made(system.base), 0.0)
             found = [made, self._job("perplexity", name, [made.key], seconds)]
-            needs.append(f"export/{name}")
         if name not in self.layout.evaluated():
             return found
-        if name in self.layout.probed():
-            seconds = self._probing(shape) if shape else None
+        if self.config.probing and name in self.layout.probed():
+            seconds = self._reading(shape, self.config.probing.texts * PROBED_TOKENS)
             found.append(self._job("probing", name, [*needs[len(prompts) :], *self.text], seconds))
         seconds = self._answering(name, shape) if shape else None
         return [*found, self._job("generation", name, needs, seconds)]
 
     def _made(self, base: str) -> list[str]:
-        """Returns the trainings that have to end first, of what is tuned or merged here."""
-        return [f"tuning/{name}" for name in trainings(self.config.systems, base)]
+        """Returns the trainings and exports that a system is made by here."""
+        rules = {"tuned": "tuning", "int8": "export"}
+        parts = ((part, self.config.systems[part]) for part in made_of(self.config.systems, base))
+        return [f"{rules[one.kind]}/{part}" for part, one in parts if one.kind in rules]
 
     def _training(self, name: str, shape: Shape) -> float:
         tokens = tokens_read(self.layout, name)
@@ -156,14 +157,10 @@ class Work:
             seconds += calls * count * how.beams * (read + step) / READ_SHARE
         return seconds
 
-    def _probing(self, shape: Shape) -> float:
-        tokens = (self.config.probing.texts if self.config.probing else 0) * PROBED_TOKENS
-        return 2 * shape.parameters() * tokens / (self.speed.products * READ_SHARE)
-
-    def _reading(self, shape: Shape) -> float:
-        """Returns the seconds in which two models read the conversations of ``perplexity``."""
-        tokens = self.config.perplexity.conversations * READ_TOKENS
-        return 2 * 2 * shape.parameters() * tokens / (self.speed.products * READ_SHARE)
+    def _reading(self, shape: Shape | None, tokens: int) -> float | None:
+        """Returns the seconds in which a model of known shape reads so many tokens."""
+        rate = self.speed.products * READ_SHARE
+        return 2 * shape.parameters() * tokens / rate if shape else None
 
 
 def schedule(jobs: list[Job], cores: int) -> float:

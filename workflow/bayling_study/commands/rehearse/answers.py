@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from bayling_study.commands.rehearse.left import Left, Table
-from bayling_study.config.systems import DeltaSystem, FoundationSystem, Int8System
+from bayling_study.config.systems import DeltaSystem, FoundationSystem, OtherForm
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json
 from bayling_study.shared.templates.encoding import declared_ends
@@ -16,7 +16,7 @@ TALK = [{"role": "user", "content": "Good morning.\n早上好。"}]
 def models(left: Left) -> Table:
     """Compares the ids, template and stops of each model here with its tokenizer's own."""
     systems = left.config.systems
-    names = [n for n in left.layout.with_model() if not isinstance(systems[n], Int8System)]
+    names = [n for n in left.layout.with_model() if not isinstance(systems[n], OtherForm)]
     rows = [_model(left, name) for name in names if left.layout.checkpoint(name).is_dir()]
     header = ("system", "template", "ids of a prompt", "stops", "vocabulary")
     note = "Compared with the chat template and generation config in the model's own folder."
@@ -28,8 +28,7 @@ def _model(left: Left, name: str) -> tuple[str, ...]:
     try:
         facts = compare(folder, template)
     except (StudyError, OSError, ValueError) as error:
-        said = (str(error) or repr(error)).splitlines()[0]
-        left.needs.append(f"system {name}: {said}")
+        left.needs.append(f"system {name}: {(str(error) or repr(error)).splitlines()[0]}")
         return (name, template, "not compared", "", "")
     released = isinstance(left.config.systems[name], FoundationSystem | DeltaSystem)
     if facts[0] == "differ" and released:
