@@ -140,7 +140,7 @@ def test_small_items_and_settings_of_our_own_are_warnings(study: Study) -> None:
 
 
 def test_the_change_of_the_export_is_export_minus_base(study: Study) -> None:
-    (row,) = change_table(study, "tuned-int8").rows
+    (row,) = change_table(study, "tuned-int8", "tuned").rows
     assert texts(row)[3:] == ["45.50", "45.25", "-0.25", "no"]
     assert row[5].detail == "-0.50 to +0.25"
 

@@ -109,3 +109,4 @@ def test_samples_follow_the_largest_table() -> None:
 def test_the_statement_names_the_baseline_and_the_family() -> None:
     stated = method_statement(Resampling(10, 0.95, 1), Shown("gpt-4"))
     assert stated["baseline"] == "gpt-4" and "each system with gpt-4" in stated["correction"]
+    assert "each other one in 8 bits or another precision with its base" in stated["correction"]

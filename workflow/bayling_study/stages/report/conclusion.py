@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from bayling_study.config.rehearsal import WARNING
 from bayling_study.config.suites import InteractiveSuite, TranslationSuite
-from bayling_study.config.systems import Int8System, TunedSystem
+from bayling_study.config.systems import OtherForm, TunedSystem
 from bayling_study.core.records import grouped
 from bayling_study.shared.verdict import HEADLINE
 from bayling_study.stages.report.blocks import signed
@@ -110,7 +110,7 @@ def outcomes(study: Study) -> Iterator[str]:
     pairs = grouped(_sides(study), lambda side: (side.system, side.other))
     for (system, other), sides in pairs.items():
         config = study.config.systems[system]
-        base = config.base if isinstance(config, Int8System) else other
+        base = config.base if isinstance(config, OtherForm) else other
         if base != other and (system, base) in pairs:
             continue  # what its base gained is said of the base
         for text in [*filter(None, (_found(study, side) for side in sides))] or [_nothing(sides)]:

@@ -1,12 +1,14 @@
-"""The chapter about 8-bit systems: size, rounding error, and what it does to the scores."""
+"""The chapter about systems in another form, of 8 bits or in another precision: which answers and
+scores it changes, and of exports size and rounding error."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from bayling_study.config.systems import OtherForm, PrecisionSystem
 from bayling_study.core.records import grouped
 from bayling_study.shared.verdict import HEADLINE
 from bayling_study.stages.report import figures
-from bayling_study.stages.report.blocks import Figure, PageSection, Table, number
+from bayling_study.stages.report.blocks import Cell, Figure, PageSection, Table, number
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.significance import KEYS, difference_cell, pair_of
 
@@ -21,13 +23,18 @@ TOTALS = {
     "saturated_share": ("values at the ends of the range", 100, 3, " %"),
 }
 """Totals of ``error.json``: what each is called, its factor, decimals and unit."""
+ROUNDING = "What another precision changes is rounding: a difference of that size is no finding."
 
 
 def export_section(study: Study) -> PageSection:
-    """Returns the sizes and errors of 8-bit systems and the change of every headline score."""
-    also = " and perplexity" if study.perplexities else ""
-    section = PageSection("export", f"8-bit export{also}")
-    for system, report in study.exports.items():
+    """Returns how many answers and which headline scores another form changes; sizes and errors."""
+    forms = {n: s for n, s in study.config.systems.items() if isinstance(s, OtherForm)}
+    names = ["8-bit export"] * bool(study.exports) + ["perplexity"] * bool(study.perplexities)
+    names += ["precision"] * any(isinstance(one, PrecisionSystem) for one in forms.values())
+    title = " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]])).capitalize()
+    section = PageSection("export", title, ROUNDING if "precision" in names else "")
+    for system, form in forms.items():
+        report = study.exports.get(system, {})
         total, link = report.get("total", {}), f"../export/{system}/error.json"
         rows = [
             [title, number(total[key] * factor, decimals, unit)._replace(link=link)]
@@ -35,11 +42,11 @@ def export_section(study: Study) -> PageSection:
             if key in total
         ]
         title = f"{system}: size and error"
-        section.tables.append(Table(f"export-{system}", title, ["figure", "value"], rows))
+        tables = [Table(f"export-{system}", title, ["figure", "value"], rows)]
         if system in study.perplexities:
-            section.tables.append(perplexity_table(system, study.perplexities[system]))
-        if (change := change_table(study, system)).rows:
-            section.tables.append(change)
+            tables.append(perplexity_table(system, study.perplexities[system]))
+        tables += [change_table(study, system, form.base), differing(study, system, form.base)]
+        section.tables += [table for table in tables if table.rows]
         if errors := tensor_errors(report):
             svg = figures.strip(errors, "relative rounding error of a tensor (%)")
             title = f"Rounding error of {system}, one point per tensor"
@@ -74,9 +81,22 @@ def perplexity_table(system: str, report: Mapping[str, Any]) -> Table:
     return Table(f"perplexity-{system}", f"{system}: perplexity", columns, body, note)
 
 
-def change_table(study: Study, system: str) -> Table:
-    """Returns the change of headline scores from a system's base to its 8-bit form."""
-    base = getattr(study.config.systems[system], "base", "")
+def differing(study: Study, system: str, base: str) -> Table:
+    """Returns for each suite how many of a system's answers are not those of its base."""
+    rows = []
+    for suite in study.config.suites:
+        own, others = study.answers(system, suite), study.answers(base, suite)
+        if both := own.keys() & others.keys():
+            count = sum(own[prompt]["turns"] != others[prompt]["turns"] for prompt in both)
+            share = number(100 * count / len(both), 1, " %")
+            rows.append([suite, Cell(f"{count:,} of {len(both):,}", number=True), share])
+    title, columns = f"{system}: answers that differ", ["suite", "answers that differ", "share"]
+    note = f"Prompts that {system} and {base} do not answer alike; a conversation counts as one."
+    return Table(f"differ-{system}", title, columns, rows, note)
+
+
+def change_table(study: Study, system: str, base: str) -> Table:
+    """Returns the change of headline scores from a system's base to its other form."""
     rows = []
     for row in study.comparisons["comparisons"]:
         if pair_of(row) == {base, system} and row["metric"] in HEADLINE:

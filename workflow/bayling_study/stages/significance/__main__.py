@@ -136,7 +136,7 @@ COMMAND_LINE = cli.command(
     generation=cli.GENERATION,
     systems=cli.option("names of systems in the config", required=True, nargs="+"),
     suites=cli.SUITES,
-    bases=cli.option("8-bit systems", nargs="*", default=[], metavar="SYSTEM=BASE"),
+    bases=cli.option("systems in another form", nargs="*", default=[], metavar="SYSTEM=BASE"),
     comet=cli.path("folder of SYSTEM/SUITE.segments.jsonl", required=False),
     harness=cli.path("folder of SYSTEM with multiple-choice answers", required=False),
     judging=cli.path("folder of SYSTEM with a judge's reviews", required=False),
@@ -166,8 +166,7 @@ def main() -> None:
         rows: list[dict[str, Any]] = []
         for suite in args.suites:
             kind, section = answers.suite_kind(config, suite), config.suites[suite]
-            every = read_prompts(args.prompts / f"{suite}.jsonl")
-            prompts = answers.scored_prompts(section, every)
+            prompts = answers.scored_prompts(section, read_prompts(args.prompts / f"{suite}.jsonl"))
             answered = {
                 system: answers.read_answers(prompts, folder, system, suite)
                 for system, folder in folders.answers(kind, suite, args.systems).items()

@@ -1,7 +1,8 @@
 """Which comparisons the report's tables show, and the corrections for their number. Holm's
 correction is over the comparisons of one table on one item and metric: every system with the
-baseline, and every 8-bit system with its base; all pairs where the baseline has no answers. Many
-items of a suite are a second reason for marks by chance, which ``correct_table`` answers."""
+baseline, and every one in 8 bits or another precision with its base; all pairs where the baseline
+has no answers. Many items of a suite are a second reason for marks by chance, which
+``correct_table`` answers."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
@@ -15,15 +16,15 @@ from bayling_study.shared.metrics.resampling import Resampling, benjamini_hochbe
 from bayling_study.stages.significance.pairs import PairTest
 
 BASELINE, EXPORT, PAIRS = "baseline", "export", "pairs"
-"""Families: the suites' tables, those of 8-bit systems, and all pairs without a baseline."""
+"""Families: the suites' tables, those of other forms, and all pairs without a baseline."""
 Pair = tuple[str, str]
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Shown:
-    """The pairs of systems that the report shows: all others with the ``baseline``, and 8-bit
-    systems with those that they were made from (``bases``)."""
+    """The pairs of systems that the report shows: all others with the ``baseline``, and those in 8
+    bits or another precision with the systems that they are such a form of (``bases``)."""
 
     baseline: str
     bases: Mapping[str, str] = field(default_factory=dict)
@@ -87,7 +88,8 @@ def method_statement(plan: Resampling, shown: Shown) -> Row:
         "p_value": "(c + 1) / (samples + 1), c counting what is as large or larger",
         "interval": "percentile bootstrap of the difference",
         "correction": "Holm (1979), over the comparisons that a table shows of one item and "
-        f"metric: each system with {shown.baseline}; each other 8-bit system with its base; "
+        f"metric: each system with {shown.baseline}; each other one in 8 bits or another "
+        "precision with its base; "
         f"all pairs where {shown.baseline} has no answers",
         "table": "Benjamini & Hochberg (1995), over all items of a suite, for each metric and "
         "pair of systems (q_table); averages over items are families of their own",
