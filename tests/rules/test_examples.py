@@ -41,7 +41,7 @@ ADDS = {
     "altered-sources": {"prompts": 3},
     "entities": {"synthesis": 1, "tuning": 1, "masks": 1, "scoring": 1},
     "alignment": {"tuning": 1, "masks": 1, "scoring": 1},
-    "inference": {"download": 1, "prompts": 1, "harness": 3},
+    "inference": {"download": 1, "prompts": 1, "harness": 4},
     "instructions": {"download": 1, "prompts": 1},
     "probing": {"probing": 3},
     "plug": {"synthesis": 1, "tuning": 1, "masks": 1, "scoring": 1},
@@ -49,8 +49,9 @@ ADDS = {
     "delta": {"deltas_make": 1},
     "endpoint": {"generation_elsewhere": 1},
     "export": {"export": 2, "perplexity": 2},
-    "harness": {"prompts": 2, "harness": 3},
-    "judged": {"judging": 2},
+    "generation": {"generation": -1, "scoring": -1},  # fp32 is then no other precision
+    "harness": {"prompts": 2, "harness": 4},
+    "judged": {"judging": 3},
     "lora": {"tuning": 2, "masks": 2, "scoring": 2},
     "merged": {
         **dict.fromkeys(("synthesis", "masks", "tuning", "scoring"), 3),

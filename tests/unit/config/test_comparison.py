@@ -23,6 +23,7 @@ STUDY: dict[str, Any] = {
     "tuning": {"batch_tokens": 1000, "max_steps": 6, "epochs": "auto"},
     "systems": {
         "tuned-int8": None,
+        "tuned-fp32": None,
         "plain": {"kind": "tuned", "base": "foundation", "mixture": "plain"},
     },
     "comparison": {"reference": "plain", "methods": ["tuned"]},
