@@ -12,6 +12,8 @@ from bayling_study.commands.plan.disk import disk_needs
 from bayling_study.commands.plan.jobs import job_names
 from bayling_study.commands.plan.probe import Speed
 from bayling_study.commands.plan.work import Work
+from bayling_study.commands.running.costs import FP32 as LONGER
+from bayling_study.commands.running.costs import TABLE, Costs
 from bayling_study.config import StudyConfig
 from bayling_study.config.loading import load_config, merge, parse_config
 from bayling_study.core.errors import StudyError
@@ -162,6 +164,13 @@ def test_the_plan_waits_for_what_it_is_computed_from_and_asks_no_disk_for_it(
     needs = disk_needs(dag.layout, [], shapes)
     assert sum("tuned" in need.stage for need in needs) == 2  # tuning and export
     assert not any("fp32" in need.stage for need in needs)
+
+
+def test_it_is_expected_to_answer_for_longer_than_its_base(tmp_path: Path) -> None:
+    costs = Costs(Dag(study(tmp_path, {})))
+    start = float(TABLE["generation"]["start"])
+    own, base = (costs("generation", name) - start for name in ("tuned-fp32", "tuned"))
+    assert base > 0 and own == pytest.approx(LONGER * base)
 
 
 def test_a_chat_with_it_is_in_its_precision(tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from bayling_study.commands.plan.counts import answers_of, tokens_read
 from bayling_study.commands.plan.jobs import job_names, record_of
-from bayling_study.config.systems import FoundationSystem, Int8System
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json
 from bayling_study.dag.rules import Dag
@@ -29,6 +28,7 @@ MODELS = {rule for rule, row in TABLE.items() if row["model"] == "yes"}
 """Rules that run models: a GPU makes them faster and leaves the others as they are."""
 PARAMETERS = PUBLISHED["smollm2"].parameters()
 INT8 = 1.5  # how much longer an 8-bit system answers on cores, which rebuild its matrices
+FP32 = 1.6  # and one in another precision than the study's, which mostly is fp32 beside bf16
 UNTUNED = 1.25
 """How much longer a model answers that nobody has taught where to stop: it uses up its tokens."""
 SUITE = 1000  # answers of a suite whose number only its source tells
@@ -60,8 +60,8 @@ class Costs:
             return 1.0
         model = foundation_model(self.layout, system)
         size = model.shape.parameters() / PARAMETERS if model.shape else 1.0
-        longer: dict[type, float] = {Int8System: INT8, FoundationSystem: UNTUNED}
-        return size * longer.get(type(self.layout.config.systems[system]), 1.0)
+        longer = {"int8": INT8, "precision": FP32, "foundation": UNTUNED}
+        return size * longer.get(self.layout.config.systems[system].kind, 1.0)
 
     def counted(self, rule: str, name: str) -> float:
         """Returns what all meters of a job count together; 0 where that is for them to say."""

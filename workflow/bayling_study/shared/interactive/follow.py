@@ -180,8 +180,7 @@ def quotes(scene: Scene, library: Library, rng: Random) -> Step:
     """Asks for quotation marks around the translation."""
     before, after = MARKS.get(scene.segment.target, ('"', '"'))
     answer = f"{before}{scene.segment.target_text}{after}"
-    checks = [{"type": "quoted"}, {"type": "changed"}]
-    return _reformatted(scene, rng, "quotes", answer, checks)
+    return _reformatted(scene, rng, "quotes", answer, [{"type": "quoted"}, {"type": "changed"}])
 
 
 @demand("capitals", ends=True, fits=lambda _, segment: languages.script(segment.target) == "Latn")

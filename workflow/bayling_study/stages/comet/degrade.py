@@ -124,8 +124,7 @@ DAMAGES: dict[str, tuple[float, Callable[[Material, Random], Damaged]]] = {
 
 def damage(material: Material, generator: Random) -> tuple[str, float, str]:
     """Returns a damaged translation, its score from 0 to 1, and the name of the damage."""
-    weights = [weight for weight, _ in DAMAGES.values()]
-    kind = generator.choices(list(DAMAGES), weights)[0]
+    kind = generator.choices(list(DAMAGES), [weight for weight, _ in DAMAGES.values()])[0]
     return *DAMAGES[kind][1](material, generator), kind
 
 
