@@ -194,12 +194,12 @@ def test_every_job_is_shown_begun_or_to_come(tmp_path, monkeypatch):
     )
     record(dag.layout.study, "export", "tuned-int8", state="failed", error="no room")
     lines = status(dag)
-    assert lines[1] == "24 jobs: 2 finished, 1 running, 1 failed, 20 to come"
+    assert lines[1] == "26 jobs: 2 finished, 1 running, 1 failed, 22 to come"
     text = " ".join(" ".join(lines).split())
     assert "failed: export/tuned-int8" in text
     assert "finished: generation/foundation 1 s" in text and "generation/tuned 1 s" in text
     coming = text.partition("to come: ")[2].split(", ")
-    assert len(coming) == 20
+    assert len(coming) == 22
     assert "opinions of tuned: 2 of 9 rows in 00:04, x" in text
     assert {"generation/tuned-int8", "comet/score", "track/track", "corpora/corpora"} <= {*coming}
     assert "Report" not in text
@@ -217,7 +217,7 @@ def test_a_finished_study_ends_with_its_result_and_report(tmp_path, monkeypatch)
     write_json(dag.layout.study / "report/verdict.json", {"sentences": ["Tuning helps."]})
     (dag.layout.study / "report/index.html").touch()
     lines = status(dag)
-    assert lines[1] == "24 jobs: 24 finished, 0 to come"
+    assert lines[1] == "26 jobs: 26 finished, 0 to come"
     assert lines[-3:] == ["Tuning helps.", "", f"Report: {dag.layout.study}/report/index.html"]
 
 
