@@ -32,7 +32,7 @@ from bayling_study.shared import templates
 from bayling_study.shared.models import Loaded, load
 from bayling_study.stages.generation.batching import BatchLimits, PromptTokens, fit_context
 from bayling_study.stages.generation.decoding import decode
-from bayling_study.stages.generation.token_loop import left_padded
+from bayling_study.stages.generation.token_loop import PADDED
 
 Answers = dict[str, list[int]]
 
@@ -74,7 +74,9 @@ def file_order(
     result: Answers = {}
     for start in range(0, len(asked), size):
         batch = asked[start : start + size]
-        ids, mask = left_padded([request.ids for request in batch], stops[0], model.device)
+        rows = [torch.tensor(request.ids, device=model.device) for request in batch]
+        ids = PADDED(rows, padding_value=stops[0])
+        mask = PADDED([torch.ones_like(row) for row in rows])
         config = GenerationConfig(
             do_sample=False,
             num_beams=beams,

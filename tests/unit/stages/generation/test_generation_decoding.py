@@ -123,6 +123,20 @@ def test_a_start_that_all_share_changes_nothing(
     assert answers(model, longer, how, max_batch=4) == alone
 
 
+@pytest.mark.parametrize(("seed", "places"), [(0, 2), (6, 4)])
+def test_no_row_that_leaves_takes_what_all_share_with_it(
+    model: Any, seed: int, places: int
+) -> None:
+    """When the longest row leaves, columns are left out of the others: only of padding."""
+    draw = random.Random(seed)
+    first, count = [draw.randrange(8, 300) for _ in range(60)], 40
+    rows = [[draw.randrange(8, 300) for _ in range(draw.randint(2, 40))] for _ in range(count)]
+    longer = [PromptTokens(f"p{number}", first + row, LIMIT) for number, row in enumerate(rows)]
+    stops = [*range(0, 320, 9)]
+    alone = answers(model, longer, GREEDY, max_batch=1, stops=stops)
+    assert answers(model, longer, GREEDY, max_batch=places, stops=stops) == alone
+
+
 def test_answers_come_as_soon_as_they_end_and_others_take_their_places(
     model: Any, asked: list[PromptTokens], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,7 +169,9 @@ def test_rows_have_no_more_tokens_than_allowed(
     sizes: list[int] = []
     stepped = TokenLoop.logits
     monkeypatch.setattr(
-        TokenLoop, "logits", lambda loop: (sizes.append(loop.mask.numel()), stepped(loop))[1]
+        TokenLoop,
+        "logits",
+        lambda loop: (sizes.append(len(loop.rows) * loop.width), stepped(loop))[1],
     )
     found = answers(model, asked, GREEDY, 23, tokens=300)
     assert found == answers(model, asked, GREEDY, 1)
@@ -163,11 +179,15 @@ def test_rows_have_no_more_tokens_than_allowed(
 
 
 @pytest.mark.parametrize("kind", ["MistralConfig", "Qwen2Config"])
-def test_a_sliding_window_is_obeyed_by_rows_that_join(kind: str, asked: list[PromptTokens]) -> None:
+@pytest.mark.parametrize(("window", "start", "places"), [(6, 0, 3), (24, 20, 4), (24, 20, 23)])
+def test_a_sliding_window_is_obeyed_by_rows_that_join(
+    kind: str, window: int, start: int, places: int, asked: list[PromptTokens]
+) -> None:
     torch.manual_seed(4)
+    asked = [r._replace(ids=[*range(8, 8 + start), *r.ids]) for r in asked]
     shape = {
         "vocab_size": 320, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
-        "num_attention_heads": 4, "num_key_value_heads": 2, "sliding_window": 6,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "sliding_window": window,
         "initializer_range": 0.4,
     }  # fmt: skip
     if kind == "Qwen2Config":
@@ -176,7 +196,7 @@ def test_a_sliding_window_is_obeyed_by_rows_that_join(kind: str, asked: list[Pro
     config = GenerationConfig(
         do_sample=False, max_new_tokens=LIMIT, eos_token_id=STOPS, pad_token_id=0
     )
-    found = answers(windowed, asked, GREEDY, 3)
+    found = answers(windowed, asked, GREEDY, places)
     assert len({tuple(answer.ids) for answer in found.values()}) > 10  # not all the same
     for request in asked:
         ids = torch.tensor([request.ids])

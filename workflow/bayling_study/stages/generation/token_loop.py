@@ -3,7 +3,6 @@ with (a template's system text, an instruction) is computed once. Rows that have
 others take their places: on a CPU a step of two rows costs half as much as one of thirty."""
 
 from collections.abc import Sequence
-from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -18,17 +17,9 @@ from transformers.cache_utils import DynamicLayer
 from bayling_study.core.errors import StudyError
 from bayling_study.stages.generation.batching import PromptTokens
 
+PADDED = partial(pad_sequence, batch_first=True, padding_side="left")
 SPARE = 32  # columns that a layer of the cache has in reserve
 LEAST_SHARED = 8  # tokens that all prompts must begin with to be computed apart
-
-
-def left_padded(rows: list[list[int]], fill: int, device: Any) -> tuple[Tensor, Tensor]:
-    """Returns ids and attention mask, both ``(rows, longest)``, padding in front."""
-    flat = [torch.tensor(row, dtype=torch.long) for row in rows]
-    padded = partial(pad_sequence, batch_first=True, padding_side="left")
-    ids = padded(flat, padding_value=fill)
-    mask = padded([torch.ones_like(row) for row in flat])
-    return ids.to(device), mask.to(device)
 
 
 def shared_start(rows: list[list[int]]) -> int:
@@ -70,12 +61,13 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]  # transformers is not t
 
 @dataclass
 class Writer:
-    """A model and what it has computed of the start that all requests share."""
+    """A model and what it has computed of the start that all requests share: so many tokens, and
+    each layer's keys and values ``(tokens, heads, size)``."""
 
     model: Any
     stops: list[int]
-    shared: int
-    cache: Cache
+    shared: int = 0
+    layers: Sequence[tuple[Tensor, Tensor]] = ()
 
     @classmethod
     def of(cls, model: Any, requests: list[PromptTokens], stops: list[int]) -> "Writer":
@@ -83,12 +75,13 @@ class Writer:
         if any(DynamicCache(config=model.config).is_linear):
             what = "transformers cannot take ended answers out of a batch with linear attention"
             raise StudyError(what, where="generation.backend", fix="backend: vllm")
-        # All positions are kept, of sliding windows too, so that rows can join others.
-        cache = Cache(layer_class_to_replicate=GrowingLayer)
-        writer = cls(model, stops, shared_start([request.ids for request in requests]), cache)
-        if writer.shared:
-            ids = torch.tensor([requests[0].ids[: writer.shared]], device=model.device)
-            model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        writer, rows = cls(model, stops), [request.ids for request in requests]
+        if shared := shared_start(rows):
+            loop = TokenLoop(writer, [PromptTokens("", rows[0][:shared], 1)])
+            loop.logits()
+            pairs = ((layer.keys[0], layer.values[0]) for layer in loop.cache.layers)
+            layers = [(keys.transpose(0, 1), values.transpose(0, 1)) for keys, values in pairs]
+            writer.shared, writer.layers = shared, layers
         return writer
 
 
@@ -105,40 +98,48 @@ class Row:
 
 
 class TokenLoop:
-    """Requests with their key-value cache, in the order of ``rows``."""
+    """Requests with their key-value cache, in the order of ``rows``: ``ids`` are to be read next,
+    as many of each row; with them a row has ``lengths`` tokens, and padding in front of all."""
 
     def __init__(self, writer: Writer, batch: list[PromptTokens]) -> None:
-        self.model, self.stops, shared = writer.model, writer.stops, writer.shared
+        self.model, self.stops = writer.model, writer.stops
         self.rows = [Row(request) for request in batch]
-        self.cache = deepcopy(writer.cache)
-        self._lay([0] * len(batch))
-        own = [request.ids[shared:] for request in batch]
-        self.ids, mask = left_padded(own, self.stops[0], self.model.device)
-        self.mask = torch.cat([mask.new_ones(len(batch), shared), mask], dim=-1)
-        positions = (self.mask.cumsum(dim=-1) - 1).clamp_(min=0)
-        self.positions = positions[:, -self.ids.shape[1] :]
+        lengths = [len(request.ids) for request in batch]
+        # A shorter row reads again some of what is shared: padding between its tokens would count
+        # in a sliding window.
+        new = max(lengths) - writer.shared
+        # All positions are kept, of sliding windows too, so that rows can join others.
+        self.cache = Cache(layer_class_to_replicate=GrowingLayer)
+        for number, layer in enumerate(writer.layers):
+            keys, values = (PADDED([part[: max(0, n - new)] for n in lengths]) for part in layer)
+            self.cache.update(keys.transpose(1, 2), values.transpose(1, 2), number)
+        own = [torch.tensor(request.ids[-new:]) for request in batch]
+        self.ids = PADDED(own, padding_value=self.stops[0]).to(self.model.device)
+        self.lengths = self.ids.new_tensor(lengths)
 
-    def _lay(self, kept: Tensor | list[int]) -> None:
-        for layer in self.cache.layers:
-            layer.put(layer.keys[kept], layer.values[kept])
+    @property
+    def width(self) -> int:
+        """The columns that all rows have, with those to be read."""
+        return int(self.cache.get_seq_length()) + self.ids.shape[1]
 
     def logits(self) -> Tensor:
         """Returns the scores of each row's next token, in fp32, ``(rows, vocabulary)``."""
-        rows = {"input_ids": self.ids, "attention_mask": self.mask, "position_ids": self.positions}
+        columns = torch.arange(-self.width, 0, device=self.ids.device) + self.lengths.unsqueeze(-1)
+        rows = {"input_ids": self.ids, "attention_mask": (columns >= 0).long()}
+        places = columns[:, -self.ids.shape[1] :].clamp(min=0)
         kept = {"past_key_values": self.cache, "use_cache": True, "logits_to_keep": 1}
-        logits: Tensor = self.model(**rows, **kept).logits[:, -1].float()
+        logits: Tensor = self.model(**rows, position_ids=places, **kept).logits[:, -1].float()
         return logits
 
     def append(self, tokens: Tensor) -> None:
         """Adds a token to each row, which the model reads next."""
-        self.ids = tokens.unsqueeze(-1)
-        self.mask = torch.cat([self.mask, self.mask.new_ones(len(tokens), 1)], dim=-1)
-        self.positions = self.positions[:, -1:] + 1
+        self.ids, self.lengths = tokens.unsqueeze(-1), self.lengths + 1
 
     def select(self, kept: Tensor) -> None:
         """Goes on with the rows of these places, in this order; one may be taken several times."""
-        self._lay(kept)
-        self.ids, self.mask, self.positions = self.ids[kept], self.mask[kept], self.positions[kept]
+        for layer in self.cache.layers:
+            layer.put(layer.keys[kept], layer.values[kept])
+        self.ids, self.lengths = self.ids[kept], self.lengths[kept]
 
 
 def joined(parts: list[TokenLoop]) -> TokenLoop:
@@ -147,18 +148,17 @@ def joined(parts: list[TokenLoop]) -> TokenLoop:
     first = parts[0]
     if len(parts) == 1:
         return first
-    widths = [int(part.mask.any(dim=0).sum()) for part in parts]
-    missing = [max(widths) - part.mask.shape[1] for part in parts]  # negative: too many
+    width = max(int(part.lengths.max()) for part in parts)
+    missing = [width - part.width for part in parts]  # negative: too many
 
-    def side_by_side(tensors: list[Tensor], after: int = 0) -> Tensor:
+    def side_by_side(tensors: list[Tensor]) -> Tensor:
         pairs = zip(tensors, missing, strict=True)
-        return torch.cat([pad(tensor, (0, 0) * after + (left, 0)) for tensor, left in pairs])
+        return torch.cat([pad(tensor, (0, 0, left, 0)) for tensor, left in pairs])
 
     for layers in zip(*(part.cache.layers for part in parts), strict=True):
-        keys = side_by_side([layer.keys for layer in layers], after=1)
-        layers[0].put(keys, side_by_side([layer.values for layer in layers], after=1))
-    first.mask = side_by_side([part.mask for part in parts])
+        keys = side_by_side([layer.keys for layer in layers])
+        layers[0].put(keys, side_by_side([layer.values for layer in layers]))
     first.ids = torch.cat([part.ids for part in parts])
-    first.positions = torch.cat([part.positions for part in parts])
+    first.lengths = torch.cat([part.lengths for part in parts])
     first.rows = [row for part in parts for row in part.rows]
     return first
