@@ -80,7 +80,9 @@ def ours(checkpoint: Path, template: Any, prompts: list[list[int]]) -> Ours:
     stops = templates.stop_ids(loaded.tokenizer, template)
     asked = [PromptTokens(f"{n:04d}", ids, LIMIT) for n, ids in enumerate(prompts)]
     found: dict[str, list[int]] = {}
-    for some in decode(loaded.model, BatchLimits(4096, 16), asked, Decoding(beams=1), stops, {}):
+    for some in decode(
+        loaded.model, BatchLimits(4096, 16), {}, asked, Decoding(beams=1), stops, {}
+    ):
         found |= {request.id: answer.ids for request, answer in some}
     with torch.inference_mode():
         rows = [loaded.model(torch.tensor([ids])).logits[0, -1].numpy() for ids in prompts]

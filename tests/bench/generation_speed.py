@@ -62,7 +62,7 @@ def ours(
     """This project's batches and loop."""
     result: Answers = {}
     limits = BatchLimits(section.batch_tokens, section.max_batch)
-    for some in decode(model, limits, asked, Decoding(beams=beams), stops, {}):
+    for some in decode(model, limits, {}, asked, Decoding(beams=beams), stops, {}):
         result.update((request.id, answer.ids) for request, answer in some)
     return result
 

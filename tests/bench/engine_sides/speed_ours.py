@@ -29,7 +29,7 @@ def answer(prompts: list[list[int]]) -> list[list[int]]:
     asked = [PromptTokens(f"{n:06d}", ids, task["limit"]) for n, ids in enumerate(prompts)]
     limits = BatchLimits(task["places"] * max(one.width for one in asked), task["places"])
     found: dict[str, list[int]] = {}
-    for some in decode(model, limits, asked, Decoding(beams=1), task["stops"], {}):
+    for some in decode(model, limits, {}, asked, Decoding(beams=1), task["stops"], {}):
         found |= {request.id: answer.ids for request, answer in some}
     return [found[request.id] for request in asked]
 

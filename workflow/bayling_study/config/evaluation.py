@@ -51,8 +51,8 @@ class GenerationSection(Section):
     precision: Literal["bf16", "fp32", "fp16"] = "bf16"
     """Compute precision of the model."""
     batch_tokens: int = Field(default=8192, gt=0)
-    """Prompt and answer tokens that are decoded at once, padding included; each beam counts
-    as a row of its own. A single prompt is always accepted, however long it is."""
+    """Prompt and answer tokens that are decoded at once, padding included; each beam is a row. One
+    prompt is always accepted. As many again are kept of conversations from turn to turn."""
     max_batch: int = Field(default=64, gt=0)
     """Largest number of prompts that are answered at once."""
     int8_compute: Literal["cached", "streamed"] = "cached"

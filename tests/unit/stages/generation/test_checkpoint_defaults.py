@@ -73,7 +73,7 @@ def asking(source: Path, folder: Path, **values: Any) -> Path:
 def answers(model: Any, how: Decoding) -> list[list[int]]:
     batch = [PromptTokens(str(number), row, LIMIT) for number, row in enumerate(rows())]
     seeds = {str(number): random.Random(number) for number in range(6)}
-    some = decode(model, BatchLimits(10**6, 6), batch, how, STOPS, seeds)
+    some = decode(model, BatchLimits(10**6, 6), {}, batch, how, STOPS, seeds)
     found = {request.id: answer.ids for pairs in some for request, answer in pairs}
     return [found[request.id] for request in batch]
 

@@ -17,7 +17,7 @@ from bayling_study.core.seeds import generator
 from bayling_study.shared.models import load
 from bayling_study.stages.generation.batching import BatchLimits, PromptTokens
 from bayling_study.stages.generation.decoding import AnswerTokens, decode, ended
-from bayling_study.stages.generation.token_loop import TokenLoop, shared_start
+from bayling_study.stages.generation.token_loop import TokenLoop, common
 from helpers.tiny_model import save_checkpoint
 
 STOPS = [2, 7]
@@ -43,7 +43,7 @@ def answers(
 ) -> dict[str, AnswerTokens]:  # fmt: skip
     seeds = {request.id: generator(seed, request.id) for request in asked}
     limits = BatchLimits(tokens, max_batch)
-    found = [pair for some in decode(model, limits, asked, how, stops, seeds) for pair in some]
+    found = [pair for some in decode(model, limits, {}, asked, how, stops, seeds) for pair in some]
     assert sorted(request.id for request, _ in found) == sorted(request.id for request in asked)
     return {request.id: answer for request, answer in found}
 
@@ -151,7 +151,7 @@ def test_answers_come_as_soon_as_they_end_and_others_take_their_places(
     monkeypatch.setattr(TokenLoop, "logits", counted)
     mixed = [r._replace(limit=3 + 7 * n % 20) for n, r in enumerate(asked)]
     some: list[Any] = []
-    for pairs in decode(model, BatchLimits(10**6, 4), mixed, GREEDY, STOPS, {}):
+    for pairs in decode(model, BatchLimits(10**6, 4), {}, mixed, GREEDY, STOPS, {}):
         assert not torch.is_inference_mode_enabled()  # the caller is free to train meanwhile
         some.append(pairs)
     assert max(rows) == 4 and len(some) > 5
@@ -217,15 +217,12 @@ def test_a_model_with_linear_attention_is_refused(asked: list[PromptTokens]) -> 
     assert caught.value.fix == "backend: vllm"
 
 
-def test_what_is_shared() -> None:
+def test_what_is_common() -> None:
     start = list(range(20))
-    assert shared_start([[*start, 1, 2], [*start, 3]]) == 20
-    assert shared_start([start, [*start, 3]]) == 19  # a row keeps a token of its own
-    assert shared_start([start, start]) == 19
-    assert shared_start([start[:9], start]) == 8
-    assert shared_start([start[:8], start]) == 0  # too little
-    assert shared_start([start]) == 0
-    assert shared_start([[5, *start], [6, *start]]) == 0
+    assert common([[*start, 1, 2], [*start, 3]]) == 20
+    assert common([start, [*start, 3]]) == common([start, start]) == common([start]) == 20
+    assert common([[*start, 3], start[:9], [*start, 1]]) == 9
+    assert common([[5, *start], [6, *start]]) == common([[], start]) == 0
 
 
 def test_both_ends_occur_and_limits_hold(model: Any, asked: list[PromptTokens]) -> None:

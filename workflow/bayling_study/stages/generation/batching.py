@@ -10,12 +10,15 @@ PROMPT_TOKENS = 1024  # of prompts computed at once: more are no faster on a CPU
 
 class PromptTokens(NamedTuple):
     """An answer to be generated of at most ``limit`` tokens, to the conversation of these ``ids``.
-    ``cut`` tokens were dropped from the start of the prompt ``id`` to fit the context."""
+    ``cut`` tokens were dropped from the start of the prompt ``id`` to fit the context; the first
+    ``known`` were read in the turns before. ``goes_on`` tells whether there is a turn after it."""
 
     id: str
     ids: list[int]
     limit: int
     cut: int = 0
+    known: int = 0
+    goes_on: bool = False
 
     @property
     def width(self) -> int:
@@ -59,7 +62,8 @@ def taken(
     width = max((row.width for row in rows), default=0)
     while waiting:
         count, width = len(batch) + 1, max(width, waiting[-1].width)
-        too_many = count > 1 and count * len(batch[0].ids) > PROMPT_TOKENS
+        new = max(len(request.ids) - request.known for request in [*batch, waiting[-1]])
+        too_many = count > 1 and count * new > PROMPT_TOKENS
         if too_many or not limits.allow(len(rows) + count, width, beams):
             break
         batch.append(waiting.pop())

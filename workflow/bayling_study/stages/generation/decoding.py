@@ -14,7 +14,7 @@ from bayling_study.config.suites import Decoding
 from bayling_study.core.errors import StudyError
 from bayling_study.stages.generation.batching import BatchLimits, PromptTokens, in_order, taken
 from bayling_study.stages.generation.beams import BeamSearch
-from bayling_study.stages.generation.token_loop import Row, TokenLoop, Writer, joined
+from bayling_study.stages.generation.token_loop import Kept, Row, TokenLoop, Writer, common, joined
 
 DROP_SHARE = 8
 """Ended rows leave the batch once they are one in this many; a smaller number copies the
@@ -42,6 +42,7 @@ Answers = Iterator[list[Answered]]
 def decode(
     model: Any,
     limits: BatchLimits,
+    kept: Kept,
     requests: list[PromptTokens],
     how: Decoding,
     stops: list[int],
@@ -49,10 +50,13 @@ def decode(
 ) -> Answers:
     """Yields the answers to requests, of which there is at least one. ``model`` is in evaluation
     mode, ``stops`` are the ids that end an answer, ``seeds`` has the generator of each request's
-    id, used only when sampling. Beams exclude sampling (``StudyError``)."""
+    id, used only when sampling; ``kept`` is taken from and added to, up to as many tokens as are
+    decoded at once. Beams exclude sampling (``StudyError``)."""
     if how.sample and how.beams > 1:
         raise StudyError("beam search and sampling exclude each other", fix="beams: 1")
-    writer, waiting = Writer.of(model, requests, stops), in_order(requests)
+    known = {r.id: common([kept[r.id].ids, r.ids[:-1]]) for r in requests if r.id in kept}
+    asked = [request._replace(known=known.get(request.id, 0)) for request in requests]
+    writer, waiting = Writer.of(model, asked, stops, kept), in_order(asked)
     if how.beams == 1:
         sampled = _sampling(how.temperature, seeds)
         choose = sampled if how.sample else lambda logits, _: logits.argmax(dim=-1)
@@ -100,6 +104,10 @@ def _refilled(
         rows, stops = loop.rows, writer.stops
         left = [place for place, row in enumerate(rows) if not row.over(stops)]
         if (len(rows) - len(left)) * DROP_SHARE >= len(rows):
+            for place, row in enumerate(rows):
+                room = limits.tokens - sum(len(read.ids) for read in writer.kept.values())
+                if row.over(stops) and row.request.goes_on and loop.lengths[place] <= room:
+                    writer.kept[row.request.id] = loop.read(place)
             yield _answered([row for row in rows if row.over(stops)], stops)
             loop.select(torch.tensor(left, dtype=torch.long, device=loop.ids.device))
             loop.rows = [rows[place] for place in left]

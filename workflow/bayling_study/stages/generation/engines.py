@@ -44,8 +44,8 @@ def load_engine(checkpoint: Path, section: GenerationSection, hows: Iterable[Dec
 
         return load_vllm(checkpoint, section)
     loaded = load(checkpoint, section)
-    limits = BatchLimits(section.batch_tokens, section.max_batch)
-    made = loaded.format, loaded.tokenizer, loaded.context, partial(decode, loaded.model, limits)
+    reply = partial(decode, loaded.model, BatchLimits(section.batch_tokens, section.max_batch), {})
+    made = loaded.format, loaded.tokenizer, loaded.context, reply
     versions = {"transformers": transformers.__version__}
     return Engine("transformers", *made, versions, loaded.set_aside)
 

@@ -89,7 +89,8 @@ class Runner:
             ids = templates.prompt_ids(self.engine.tokenizer, self.template, messages)
         except StudyError as error:
             raise StudyError(error.what, where=f"prompt {prompt.id}", fix=error.fix) from error
-        return fit_context(prompt.id, ids, how.max_new_tokens, self.engine.context)
+        made = fit_context(prompt.id, ids, how.max_new_tokens, self.engine.context)
+        return made._replace(goes_on=call + 1 < len(prompt.turns) * len(self.answerer.steps))
 
     def _entry(
         self, prompt: Prompt, request: PromptTokens, answer: AnswerTokens, rule: str, call: int

@@ -1,11 +1,11 @@
 """Conversations that a model goes on writing side by side, token by token. What all prompts begin
-with (a template's system text, an instruction) is computed once. Rows that have ended leave, and
-others take their places: on a CPU a step of two rows costs half as much as one of thirty."""
+with (a system text, an instruction) is computed once, and so are earlier turns. Ended rows leave,
+and others take their places: on a CPU a step of two rows costs half as much as one of thirty."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,18 +19,12 @@ from bayling_study.stages.generation.batching import PromptTokens
 
 PADDED = partial(pad_sequence, batch_first=True, padding_side="left")
 SPARE = 32  # columns that a layer of the cache has in reserve
-LEAST_SHARED = 8  # tokens that all prompts must begin with to be computed apart
 
 
-def shared_start(rows: list[list[int]]) -> int:
-    """Returns how many tokens all rows begin with, if that is worth a computation of its own. Every
-    row keeps a token of its own, for the answer's first token follows it."""
-    if len(rows) < 2:
-        return 0
-    first, last = min(rows), max(rows)  # all others lie between these two
-    most = min(len(row) for row in rows) - 1
-    shared = next((n for n in range(most) if first[n] != last[n]), most)
-    return shared if shared >= LEAST_SHARED else 0
+def common(rows: list[list[int]]) -> int:
+    """Returns how many tokens all rows begin with: all others lie between the first and last."""
+    pairs = enumerate(zip(min(rows), max(rows), strict=False))
+    return next((n for n, (one, other) in pairs if one != other), min(map(len, rows)))
 
 
 class GrowingLayer(DynamicLayer):  # type: ignore[misc]  # transformers is not type-checked
@@ -59,29 +53,39 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]  # transformers is not t
         self.keys, self.values, self.blocks = keys, values, []
 
 
+class Read(NamedTuple):
+    """Tokens that a model has read, and keys and values ``(tokens, heads, size)`` of each layer."""
+
+    ids: list[int]
+    layers: list[tuple[Tensor, Tensor]]
+
+
+NOTHING = Read([], [])
+Kept = dict[str, Read]
+"""What has been read of conversations that go on, by their ids."""
+
+
 @dataclass
 class Writer:
-    """A model and what it has computed of the start that all requests share: so many tokens, and
-    each layer's keys and values ``(tokens, heads, size)``."""
+    """A model and what it has read: of conversations that go on, and what all others begin with."""
 
     model: Any
     stops: list[int]
-    shared: int = 0
-    layers: Sequence[tuple[Tensor, Tensor]] = ()
+    kept: Kept
+    shared: Read = NOTHING
 
     @classmethod
-    def of(cls, model: Any, requests: list[PromptTokens], stops: list[int]) -> "Writer":
-        """Returns the writer of some requests, of which there is at least one."""
+    def of(cls, model: Any, requests: list[PromptTokens], stops: list[int], kept: Kept) -> "Writer":
+        """Returns the writer of some requests. Each is left a token of its own to be read, which
+        the answer's first token follows."""
         if any(DynamicCache(config=model.config).is_linear):
             what = "transformers cannot take ended answers out of a batch with linear attention"
             raise StudyError(what, where="generation.backend", fix="backend: vllm")
-        writer, rows = cls(model, stops), [request.ids for request in requests]
-        if shared := shared_start(rows):
-            loop = TokenLoop(writer, [PromptTokens("", rows[0][:shared], 1)])
-            loop.logits()
-            pairs = ((layer.keys[0], layer.values[0]) for layer in loop.cache.layers)
-            layers = [(keys.transpose(0, 1), values.transpose(0, 1)) for keys, values in pairs]
-            writer.shared, writer.layers = shared, layers
+        writer, fresh = cls(model, stops, kept), [r.ids for r in requests if not r.known]
+        if len(fresh) > 1 and (shared := common([ids[:-1] for ids in fresh])):
+            loop = TokenLoop(writer, [PromptTokens("", fresh[0][:shared], 1)])
+            loop.append(loop.logits().argmax(dim=-1))
+            writer.shared = loop.read(0)
         return writer
 
 
@@ -102,20 +106,32 @@ class TokenLoop:
     as many of each row; with them a row has ``lengths`` tokens, and padding in front of all."""
 
     def __init__(self, writer: Writer, batch: list[PromptTokens]) -> None:
-        self.model, self.stops = writer.model, writer.stops
+        self.model, self.stops, shared = writer.model, writer.stops, writer.shared
         self.rows = [Row(request) for request in batch]
-        lengths = [len(request.ids) for request in batch]
-        # A shorter row reads again some of what is shared: padding between its tokens would count
-        # in a sliding window.
-        new = max(lengths) - writer.shared
         # All positions are kept, of sliding windows too, so that rows can join others.
         self.cache = Cache(layer_class_to_replicate=GrowingLayer)
-        for number, layer in enumerate(writer.layers):
-            keys, values = (PADDED([part[: max(0, n - new)] for n in lengths]) for part in layer)
-            self.cache.update(keys.transpose(1, 2), values.transpose(1, 2), number)
+        kept = [writer.kept.pop(request.id, shared) for request in batch]
+        starts = [(own if r.known else shared).layers for r, own in zip(batch, kept, strict=True)]
+        # Some rows read again what they know: padding between tokens would count in a window.
+        new = max(len(r.ids) - (r.known or len(shared.ids)) for r in batch)
+        held = [max(0, len(request.ids) - new) for request in batch]
+        if any(held):
+            some = starts[held.index(max(held))]  # of it rows without a start take nothing
+            for number, layers in enumerate(zip(*(start or some for start in starts), strict=True)):
+                parts = (zip(rows, held, strict=True) for rows in zip(*layers, strict=True))
+                keys, values = (PADDED([row[:count] for row, count in one]) for one in parts)
+                self.cache.update(keys.transpose(1, 2), values.transpose(1, 2), number)
         own = [torch.tensor(request.ids[-new:]) for request in batch]
         self.ids = PADDED(own, padding_value=self.stops[0]).to(self.model.device)
-        self.lengths = self.ids.new_tensor(lengths)
+        self.lengths = self.ids.new_tensor([len(request.ids) for request in batch])
+
+    def read(self, place: int) -> Read:
+        """Returns what has been read of a row: all but its answer's last token."""
+        ids = [*self.rows[place].request.ids, *self.rows[place].answer[:-1]]
+        start = self.width - int(self.lengths[place])
+        part = place, slice(None), slice(start, start + len(ids))
+        pairs = ((layer.keys[part], layer.values[part]) for layer in self.cache.layers)
+        return Read(ids, [(k.transpose(0, 1).clone(), v.transpose(0, 1).clone()) for k, v in pairs])
 
     @property
     def width(self) -> int:
