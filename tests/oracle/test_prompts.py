@@ -78,7 +78,7 @@ def context(oracle: Path, tmp_path_factory: pytest.TempPathFactory) -> PromptCon
 
 @pytest.fixture(scope="module")
 def exam_prompts(context: PromptContext) -> dict[str, list[Prompt]]:
-    return by_item(exams.build("exams", ExamsSuite(kind="exams"), context))
+    return by_item(list(exams.build("exams", ExamsSuite(kind="exams"), context)))
 
 
 def by_item(prompts: list[Prompt]) -> dict[str, list[Prompt]]:
@@ -129,7 +129,7 @@ def test_wmt22_has_its_segments(context: PromptContext, prompt_language: str) ->
     suite = Wmt22Suite.model_validate(
         {"kind": "wmt22", "directions": list(SEGMENTS), "prompt_language": prompt_language}
     )
-    prompts = by_item(wmt22.build("wmt22", suite, context))
+    prompts = by_item(list(wmt22.build("wmt22", suite, context)))
     assert {"zh-en", "en-zh", "de-en", "en-de"} <= set(prompts)
     assert {item: len(rows) for item, rows in prompts.items()} == {
         item: SEGMENTS[item] for item in prompts
@@ -138,12 +138,12 @@ def test_wmt22_has_its_segments(context: PromptContext, prompt_language: str) ->
 
 def test_constrained_sets_are_wmt22_with_their_constraints(context: PromptContext) -> None:
     prompts = by_item(
-        constrained.build("constrained", ConstrainedSuite(kind="constrained"), context)
+        list(constrained.build("constrained", ConstrainedSuite(kind="constrained"), context))
     )
     sizes = {item: (len(rows), constraints(rows)) for item, rows in prompts.items()}
     assert sizes == {"zh-en": (1875, 3886), "en-zh": (2037, 4651)}
     plain = by_item(
-        wmt22.build("wmt22", Wmt22Suite(kind="wmt22", directions=["zh-en", "en-zh"]), context)
+        list(wmt22.build("wmt22", Wmt22Suite(kind="wmt22", directions=["zh-en", "en-zh"]), context))
     )
     for item, rows in prompts.items():
         assert {row.meta["source_text"] for row in rows} <= {
@@ -158,6 +158,6 @@ def constraints(rows: list[Prompt]) -> int:
 
 
 def test_every_review_file_has_eighty_items(context: PromptContext) -> None:
-    prompts = by_item(reviews.build("bayling-80", ReviewsSuite(kind="reviews"), context))
+    prompts = by_item(list(reviews.build("bayling-80", ReviewsSuite(kind="reviews"), context)))
     assert prompts
     assert {len(rows) for rows in prompts.values()} == {80}

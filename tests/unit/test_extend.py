@@ -188,7 +188,7 @@ def test_a_test_set_and_outputs_are_taken_as_they_are(place: Path) -> None:
     config = configured(place, "A test set, as it is", "Outputs of another system")
     suite = config.suites["news"]
     downloads = {source: fetched(config, source) for source in ("my-tests", "my-outputs")}
-    prompts = builder("file")("news", suite, PromptContext(1, None, downloads))
+    prompts = list(builder("file")("news", suite, PromptContext(1, None, downloads)))
     texts = [(prompt.meta["source_text"], *prompt.references) for prompt in prompts]
     assert texts[1] == ("", "An empty source.") and len(texts) == 3
     assert prompts[0].languages == {"source": "zh", "target": "en"}
@@ -215,7 +215,7 @@ def test_a_folder_may_be_named_after_the_suite(place: Path) -> None:
     config = configured(place, *sections, systems=folders)
     suite, other = config.suites["news"], config.systems["other"]
     downloads = {source: fetched(config, source) for source in ("my-tests", "my-outputs")}
-    prompts = builder("file")("news", suite, PromptContext(1, None, downloads))
+    prompts = list(builder("file")("news", suite, PromptContext(1, None, downloads)))
     given = convert(
         other, files_root(downloads["my-outputs"]), suite, PromptSet("news", prompts, "")
     )  # type: ignore[arg-type]

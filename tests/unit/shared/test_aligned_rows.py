@@ -80,7 +80,7 @@ def test_the_interactive_suite_learns_terms_from_few_rows_of_its_languages(
     suite = InteractiveSuite(
         kind="interactive", directions=["zh-en"], conversations=2, demands=demands
     )
-    interactive.build("talk", suite, PromptContext(4, tmp_path))
+    list(interactive.build("talk", suite, PromptContext(4, tmp_path)))
     assert len(taken["train"]) == 30
     languages = {row["lang_b"] for side in taken.values() for row in side}
     assert languages == {"zh"}

@@ -137,7 +137,7 @@ def test_a_benchmark_loads_from_local_rows(
     assert task in expanded(name, suites[name])
     source(tmp_path, place, [row, row])
     suite = suites[name].model_copy(update={"tasks": [task]})
-    prompts = build("s", suite, PromptContext(1, downloads={suite.source: tmp_path}))
+    prompts = list(build("s", suite, PromptContext(1, downloads={suite.source: tmp_path})))
     assert [prompt.id for prompt in prompts] == [f"{task}/0", f"{task}/1"]
     assert prompts[0].meta["gold"] == 1 and len(prompts[0].meta["choices"]) in (2, 3, 4)
     assert prompts[0].references == [prompts[0].meta["choices"][1]]
@@ -239,7 +239,7 @@ def test_choices_that_are_no_texts_are_told(
     source(tmp_path, place, [{**row, "choices": {**row["choices"], "text": choices}}])
     suite = suites["arc"].model_copy(update={"tasks": [task]})
     with pytest.raises(StudyError, match=message):
-        build("s", suite, PromptContext(1, downloads={suite.source: tmp_path}))
+        list(build("s", suite, PromptContext(1, downloads={suite.source: tmp_path})))
 
 
 def test_a_column_of_two_kinds_is_told(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def test_released_sets_and_outputs_are_read(name: str, upstreams: Upstreams, out
     suites = {key: suite for key, suite in config.suites.items() if isinstance(suite, kinds)}
     assert len(suites) == 5
     for suite_name, suite in suites.items():
-        prompts = builder(suite.kind)(suite_name, suite, context)
+        prompts = list(builder(suite.kind)(suite_name, suite, context))
         items = configured_items(suite)
         assert Counter(prompt.item for prompt in prompts) == dict.fromkeys(items, 3)
         for key, system in released.items():
@@ -55,7 +55,7 @@ def test_released_sets_and_outputs_are_read(name: str, upstreams: Upstreams, out
 def test_the_harness_reads_every_task(name: str, upstreams: Upstreams, out: Path) -> None:
     suite = harness_suites()[name]
     fetch(suite.source, upstreams, out)
-    prompts = builder("harness")(name, suite, PromptContext(1, None, {suite.source: out}))
+    prompts = list(builder("harness")(name, suite, PromptContext(1, None, {suite.source: out})))
     assert set(Counter(prompt.item for prompt in prompts).values()) == {3}
     assert {prompt.item for prompt in prompts} == {*expanded(name, suite)}
     for prompt in prompts:
@@ -66,7 +66,7 @@ def test_the_harness_reads_every_task(name: str, upstreams: Upstreams, out: Path
 def test_flores_has_every_language(upstreams: Upstreams, out: Path) -> None:
     suite = study("bayling-2-8b").suites["flores"]
     fetch("flores-101", upstreams, out)
-    prompts = builder("flores")("flores", suite, PromptContext(1, None, {"flores-101": out}))
+    prompts = list(builder("flores")("flores", suite, PromptContext(1, None, {"flores-101": out})))
     counts = Counter(prompt.item for prompt in prompts)
     assert len(counts) == 402 and set(counts.values()) == {3}
 
@@ -81,7 +81,7 @@ def test_flores_plus_needs_its_terms_accepted(
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     ensure(row, out, DownloadSection(retries=0), SMALL)
     suite = config.suites["flores"]
-    prompts = builder("flores")("flores", suite, PromptContext(1, None, {"flores-plus": out}))
+    prompts = list(builder("flores")("flores", suite, PromptContext(1, None, {"flores-plus": out})))
     assert len(prompts) == 3 * len({prompt.item for prompt in prompts}) == 3 * 22
 
 
@@ -102,7 +102,7 @@ def test_wmt22_comes_from_a_filled_folder_of_sacrebleu(
     monkeypatch.setenv("SACREBLEU", str(fill(tmp_path / "sacrebleu")))
     ensure(row, out, DownloadSection(retries=0), SMALL if first else None)
     suite = Wmt22Suite(kind="wmt22", source="wmt22", directions=list(few))
-    prompts = builder("wmt22")("wmt22", suite, PromptContext(1, None, {"wmt22": out}))
+    prompts = list(builder("wmt22")("wmt22", suite, PromptContext(1, None, {"wmt22": out})))
     assert Counter(prompt.item for prompt in prompts) == dict.fromkeys(few, first or SEGMENTS)
     said = [prompt.references[0] for prompt in prompts if prompt.item == "en-cs"]
     assert said == [text for _, text in segments("en-cs")[: len(said)]]

@@ -77,7 +77,7 @@ class Study:
         downloads = {name: download(folder / "dl" / name, root) for name, root in roots.items()}
         context = PromptContext(1, None, downloads)
         for name, suite in StudyConfig.model_validate(CONFIG).suites.items():
-            prompts = builder(suite.kind)(name, suite, context)
+            prompts = list(builder(suite.kind)(name, suite, context))
             write_prompts(folder / "prompts" / f"{name}.jsonl", prompts)
 
     def convert(self, system: str, *suites: str) -> dict[str, Any]:

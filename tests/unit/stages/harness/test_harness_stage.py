@@ -68,8 +68,10 @@ def model(folder: Path) -> Any:
 
 
 def belebele_prompts(folder: Path, suite: HarnessSuite = BELEBELE) -> list[Prompt]:
-    return build_harness(
-        "belebele", suite, PromptContext(1, downloads={"belebele": folder / "download"})
+    return list(
+        build_harness(
+            "belebele", suite, PromptContext(1, downloads={"belebele": folder / "download"})
+        )
     )
 
 
@@ -133,7 +135,7 @@ def test_a_template_that_refuses_a_question_is_named_with_it(folder: Path) -> No
 def test_a_finished_task_is_taken_over_and_a_changed_one_is_not(
     model: Any, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prompts = build_questions("s", CAPITALS, PromptContext(1))[:6]
+    prompts = list(build_questions("s", CAPITALS, PromptContext(1)))[:6]
     first = ask(model, tmp_path, CAPITALS, prompts, None)
     monkeypatch.setattr(model, "_loglikelihood_tokens", None)
     assert ask(model, tmp_path, CAPITALS, prompts, None) == first
@@ -198,7 +200,7 @@ def test_batches_hold_their_tokens_and_share_contexts() -> None:
 def test_program_then_scores(folder: Path, tmp_path: Path) -> None:
     prompts = tmp_path / "prompts"
     write_prompts(
-        prompts / "capitals.jsonl", build_questions("capitals", CAPITALS, PromptContext(1))
+        prompts / "capitals.jsonl", list(build_questions("capitals", CAPITALS, PromptContext(1)))
     )
     write_prompts(prompts / "belebele.jsonl", belebele_prompts(folder))
     suites = {"capitals": CAPITALS, "belebele": BELEBELE}

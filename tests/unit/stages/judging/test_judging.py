@@ -269,18 +269,18 @@ def test_bayling_80_and_mt_bench_are_read(tmp_path: Path) -> None:
     suite = JudgedSuite.model_validate(
         {**SUITE, "parts": ["singleturn.zh", "multiturn.en"], "limit": 2}
     )
-    found = judged.build("open", suite, context)
+    found = list(judged.build("open", suite, context))
     assert [len(prompt.turns) for prompt in found] == [1, 1, 2, 2]
     assert found[0].languages == {"target": "zh"} and found[0].meta["category"] == "math"
     numbers = [prompt.id.rpartition("/")[2] for prompt in found]
     assert numbers[:2] == numbers[2:]  # the same questions in all parts
     suite = JudgedSuite.model_validate({**SUITE, "source": "bench", "questions": "mt-bench"})
-    assert [(p.id, p.turns) for p in judged.build("open", suite, context)] == [
+    assert [(p.id, p.turns) for p in list(judged.build("open", suite, context))] == [
         ("singleturn.en/81", ["a"]),
         ("multiturn.en/81", ["a", "b"]),
     ]
     with pytest.raises(StudyError, match="1 questions") as caught:
-        judged.build("open", suite.model_copy(update={"limit": 2}), context)
+        list(judged.build("open", suite.model_copy(update={"limit": 2}), context))
     assert caught.value.fix == "limit: 1"
 
 
@@ -302,7 +302,7 @@ def test_malformed_questions(tmp_path: Path, row: Any, message: str) -> None:
     write_json(tmp_path / "manifest.json", {})
     suite = JudgedSuite.model_validate({**SUITE, "parts": ["multiturn.en"]})
     with pytest.raises(StudyError, match=message) as caught:
-        judged.build("open", suite, PromptContext(1, downloads={"bayling-release": tmp_path}))
+        list(judged.build("open", suite, PromptContext(1, downloads={"bayling-release": tmp_path})))
     assert f"{path}:2" in str(caught.value)
 
 

@@ -39,7 +39,7 @@ def test_every_language_goes_both_ways_with_every_pivot_once() -> None:
 
 def test_all_directions_ask_the_same_segments(context: PromptContext) -> None:
     suite = SMALL.model_copy(update={"segments": 4})
-    prompts = build("f", suite, context)
+    prompts = list(build("f", suite, context))
     assert len(prompts) == len(directions(suite)) * 4
     numbers = {
         item: tuple(p.meta["segment"] for p in prompts if p.item == item)
@@ -55,14 +55,14 @@ def test_all_directions_ask_the_same_segments(context: PromptContext) -> None:
 def test_averages_by_way_class_and_script(context: PromptContext) -> None:
     assert averages("sw", "zh", ["en", "zh"]) == ["xx-zh", "xx-zh.low", "xx-zh.Latn"]
     assert averages("zh", "en", ["en", "zh"])[:3] == ["zh-xx", "zh-xx.high", "zh-xx.Latn"]
-    groups = averages_of(build("f", SMALL, context))
+    groups = averages_of(list(build("f", SMALL, context)))
     assert groups["xx-en"] == ["de-en", "zh-en", "lb-en", "sw-en"]
     assert groups["en-xx.Latn"] == ["en-de", "en-lb", "en-sw"]
     assert set(groups["zh-xx.high"]) == {"zh-en", "zh-de"}
 
 
 def test_comet_is_asked_only_where_its_encoder_knows_both_languages(context: PromptContext) -> None:
-    covered = {p.item: p.meta["comet"] for p in build("f", SMALL, context)}
+    covered = {p.item: p.meta["comet"] for p in list(build("f", SMALL, context))}
     assert covered["sw-en"] and not covered["lb-en"] and not covered["zh-lb"]
 
 
@@ -71,8 +71,8 @@ def test_tables_of_the_newer_release_are_read(tmp_path: Path) -> None:
     for code in ("eng_Latn", "zho_Hans", "deu_Latn"):
         write_jsonl(tmp_path / "files" / "devtest" / f"{code}.jsonl", [{"text": f"{code} 0"}])
     changes = {"files": "devtest/{flores200}.jsonl", "languages": ["de"]}
-    prompts = build(
-        "f", SMALL.model_copy(update=changes), PromptContext(1, None, {"flores": tmp_path})
+    prompts = list(
+        build("f", SMALL.model_copy(update=changes), PromptContext(1, None, {"flores": tmp_path}))
     )
     assert len(prompts) == 6 and prompts[0].references[0] == "eng_Latn 0"
 
@@ -84,7 +84,7 @@ def from_tables(folder: Path, **rows: list[dict[str, object]]) -> list[Prompt]:
         write_jsonl(folder / "files" / "devtest" / f"{code}.jsonl", table)
     changes = {"files": "devtest/{flores200}.jsonl", "languages": ["de"], "pivots": ["en"]}
     context = PromptContext(1, None, {"flores": folder})
-    return build("f", SMALL.model_copy(update=changes), context)
+    return list(build("f", SMALL.model_copy(update=changes), context))
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_languages_that_flores_plus_renamed_are_found_by_either_code(
         write_json(folder / "manifest.json", {})
         for code in ("eng_Latn", *codes):
             write_jsonl(folder / "files" / f"{code}.jsonl", [{"text": code}])
-        prompts = build("f", suite, PromptContext(1, None, {"flores": folder}))
+        prompts = list(build("f", suite, PromptContext(1, None, {"flores": folder})))
         return {prompt.meta["source_text"] for prompt in prompts}
 
     assert sources(older) == {"eng_Latn", older}
@@ -147,7 +147,7 @@ def test_files_of_different_length_or_none_are_told(context: PromptContext) -> N
     folder = context.downloads["flores"] / "files" / "flores101_dataset" / "devtest"
     (folder / "swh.devtest").write_text("one\n")
     with pytest.raises(StudyError, match=r"swh\.devtest has fewer lines"):
-        build("f", SMALL, context)
+        list(build("f", SMALL, context))
     (folder / "swh.devtest").unlink()
     with pytest.raises(StudyError, match="does not exist"):
-        build("f", SMALL, context)
+        list(build("f", SMALL, context))

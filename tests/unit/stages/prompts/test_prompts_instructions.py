@@ -47,7 +47,7 @@ def measured(prompts: list[Prompt], said: list[list[str]]) -> dict[str, tuple[fl
 
 
 def test_own_conversations_are_the_same_in_all_languages() -> None:
-    prompts = build("instructions", OWN, PromptContext(7))
+    prompts = list(build("instructions", OWN, PromptContext(7)))
     by_language = {
         language: [p for p in prompts if p.item == language] for language in OWN.languages
     }
@@ -60,14 +60,16 @@ def test_own_conversations_are_the_same_in_all_languages() -> None:
     assert all([len(turn) for turn in p.meta["instructions"]] == [1, 2, 3] for p in prompts)
     assert len({tuple(p.turns) for p in prompts}) == len(prompts)
     assert not [p for p in prompts if "{" in "".join(p.turns)]
-    alone = build("instructions", OWN.model_copy(update={"languages": ["zh"]}), PromptContext(7))
+    alone = list(
+        build("instructions", OWN.model_copy(update={"languages": ["zh"]}), PromptContext(7))
+    )
     assert alone == by_language["zh"]
-    short = build("instructions", OWN.model_copy(update={"turns": 1}), PromptContext(7))
+    short = list(build("instructions", OWN.model_copy(update={"turns": 1}), PromptContext(7)))
     assert [p.turns for p in short] == [p.turns[:1] for p in prompts]
 
 
 def test_all_own_instructions_can_be_met_together() -> None:
-    prompts = build("instructions", OWN.model_copy(update={"limit": 60}), PromptContext(7))
+    prompts = list(build("instructions", OWN.model_copy(update={"limit": 60}), PromptContext(7)))
     said = [[obedient(turn) for turn in prompt.meta["instructions"]] for prompt in prompts]
     found = measured(prompts, said)
     assert found["multi-if"] == (100.0, len(prompts)) and found["followed-strict"][0] == 100.0
@@ -119,7 +121,7 @@ def released(**changed: Any) -> InstructionsSuite:
 
 
 def test_multi_if_is_read_from_its_table(tmp_path: Path) -> None:
-    prompts = build("if", released(), context(tmp_path, row("English"), row()))
+    prompts = list(build("if", released(), context(tmp_path, row("English"), row())))
     assert [p.id for p in prompts] == ["fr/0000"] and prompts[0].languages == {"target": "fr"}
     assert prompts[0].turns == ['Écris, "sans virgule"\nmerci'] * 2
     end = {"id": "startend:end_checker", "arguments": {"end_phrase": "fin"}}
@@ -138,7 +140,7 @@ def test_multi_if_is_read_from_its_table(tmp_path: Path) -> None:
 )
 def test_wrong_rows_are_told(tmp_path: Path, made: dict[str, str], message: str) -> None:
     with pytest.raises(StudyError, match=message):
-        build("if", released(), context(tmp_path, made))
+        list(build("if", released(), context(tmp_path, made)))
 
 
 @pytest.mark.parametrize("file", ["../x.csv", "a/../../x.csv", "/x.csv", ""])

@@ -45,14 +45,14 @@ def context(folder: Path, antonym: str) -> PromptContext:
 
 def test_rows_become_questions_and_rows_without_a_label_are_counted(tmp_path: Path) -> None:
     text = row("contradiction", "{hypothesis}很热。", "他说{premise}。") + row("-") * 2
-    prompts = build("nli", SUITE, context(tmp_path, text))
+    prompts = list(build("nli", SUITE, context(tmp_path, text)))
     first = prompts[0]
     assert first.turns == ["{hypothesis}很热。\n问：由此可知“他说{premise}。”，对吗？\n答："]
     assert (first.id, first.item, first.references) == ("antonym/0", "antonym", ["不是"])
     assert first.meta["choices"] == ["是", "不一定", "不是"] and first.meta["gold"] == 2
     assert first.meta["unlabelled"] == 2
     assert [p.item for p in prompts] == ["antonym"] + ["synonym"] * 6 + ["logic"] * 6
-    few = build("nli", SUITE.model_copy(update={"limit": 2}), context(tmp_path / "few", text))
+    few = list(build("nli", SUITE.model_copy(update={"limit": 2}), context(tmp_path / "few", text)))
     assert [p.item for p in few] == ["antonym", *["synonym"] * 2, *["logic"] * 2]
 
 
@@ -66,7 +66,7 @@ def test_rows_become_questions_and_rows_without_a_label_are_counted(tmp_path: Pa
 )
 def test_files_of_another_form_are_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(StudyError, match=message):
-        build("nli", SUITE, context(tmp_path, text))
+        list(build("nli", SUITE, context(tmp_path, text)))
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_wordings_that_cannot_be_asked_are_refused(values: dict[str, Any]) -> No
 
 def constant(folder: Path, answer: str) -> list[Answers]:
     """Returns the answers of a system that says the same to every question."""
-    prompts = build("nli", SUITE, context(folder, row("contradiction") * 6))
+    prompts = list(build("nli", SUITE, context(folder, row("contradiction") * 6)))
     items = []
     marks = [{"id": p.id, "metrics": {"acc": float(p.references == [answer])}} for p in prompts]
     write_jsonl(folder / "suite.marks.jsonl", marks)

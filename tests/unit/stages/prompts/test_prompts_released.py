@@ -51,7 +51,7 @@ REVIEWED = ReviewsSuite(
 
 
 def test_wmt22_prompts_keep_odd_characters_in_one_segment(context: PromptContext) -> None:
-    prompts = wmt22.build("w", WMT22, context)
+    prompts = list(wmt22.build("w", WMT22, context))
     assert [p.id for p in prompts] == ["zh-en/1", "zh-en/2", "zh-en/3"]  # en-cs is absent
     assert [p.references for p in prompts] == [[text] for text in REFERENCES]
     assert [p.meta["source_text"] for p in prompts] == SOURCES
@@ -60,7 +60,7 @@ def test_wmt22_prompts_keep_odd_characters_in_one_segment(context: PromptContext
 
 def test_wmt22_chinese_prompt(context: PromptContext) -> None:
     suite = Wmt22Suite(kind="wmt22", directions=["zh-en"], prompt_language="zh")
-    assert wmt22.build("w", suite, context)[0].turns == ["提供这句话的英文翻译：你好"]
+    assert next(iter(wmt22.build("w", suite, context))).turns == ["提供这句话的英文翻译：你好"]
 
 
 def test_wmt22_is_the_same_from_sacrebleus_files(context: PromptContext, tmp_path: Path) -> None:
@@ -69,8 +69,8 @@ def test_wmt22_is_the_same_from_sacrebleus_files(context: PromptContext, tmp_pat
     write_text(folder / "files" / "zh-en.src", "\n".join(SOURCES) + "\n")
     write_text(folder / "files" / "zh-en.ref", "\n".join(REFERENCES) + "\n")
     suite = WMT22.model_copy(update={"source": "wmt22"})
-    made = wmt22.build("w", suite, PromptContext(1, downloads={"wmt22": folder}))
-    assert made == wmt22.build("w", WMT22, context)
+    made = list(wmt22.build("w", suite, PromptContext(1, downloads={"wmt22": folder})))
+    assert made == list(wmt22.build("w", WMT22, context))
     assert made[0].meta["averages"] == ["trained-average"]
 
 
@@ -79,12 +79,12 @@ def test_wmt22_source_and_reference_of_different_length(
 ) -> None:
     (release / TRANSLATION / "reference/zhen.ref").write_text("a\nb\n", encoding="utf-8")
     with pytest.raises(StudyError, match=r"zhen\.ref:3: 2 lines, but zhen\.src has 3"):
-        wmt22.build("w", WMT22, context)
+        list(wmt22.build("w", WMT22, context))
 
 
 def test_constrained_prompt(context: PromptContext) -> None:
     suite = ConstrainedSuite(kind="constrained", directions=["zh-en", "en-zh"])
-    first = constrained.build("c", suite, context)[0]
+    first = next(iter(constrained.build("c", suite, context)))
     assert first.turns == [
         "Provide the English translation for this sentence: 猫坐着\n"
         "Make sure to include these words: cat, The"
@@ -99,11 +99,11 @@ def test_constrained_malformed_row(
 ) -> None:
     rewrite(release / "data/constrained_translation/constraints.zh-en.en.jsonl", 2, **change)
     with pytest.raises(StudyError, match=r"constraints\.zh-en\.en\.jsonl:2"):
-        constrained.build("c", ConstrainedSuite(kind="constrained"), context)
+        list(constrained.build("c", ConstrainedSuite(kind="constrained"), context))
 
 
 def test_exam_prompts_and_labels(context: PromptContext) -> None:
-    prompts = {p.id: p for p in exams.build("e", EXAMS, context)}
+    prompts = {p.id: p for p in list(exams.build("e", EXAMS, context))}
     frame = 'Choices:\n(A)1\n(B)2\n\nAnswer:\nOutput the correct answer in this format: "Answer is'
     assert prompts["sat-en/1"].turns[0].startswith(f"\n\nQuestion:\nQ?\n{frame}")
     assert prompts["sat-en/2"].turns[0].startswith("P\n\nQuestion:")
@@ -123,11 +123,11 @@ def test_exam_row_without_options(context: PromptContext) -> None:
     root = files_root(context.downloads["agieval"])
     rewrite(root / "data/v1/sat-en.jsonl", 2, options=None)
     with pytest.raises(StudyError, match=r"sat-en\.jsonl:2: not a row of AGIEval"):
-        exams.build("e", EXAMS, context)
+        list(exams.build("e", EXAMS, context))
 
 
 def test_reviews_show_the_judge_both_conversations(context: PromptContext) -> None:
-    prompts = reviews.build("r", REVIEWED, context)
+    prompts = list(reviews.build("r", REVIEWED, context))
     assert [p.id for p in prompts] == [f"two.multiturn.en/{n}" for n in (1, 2, 3)]
     text = prompts[1].turns[0]
     for part in ("Why {x}?", "And then?", "Assistant 1: one 2", "Assistant 2: then two"):
@@ -139,17 +139,17 @@ def test_reviews_show_the_judge_both_conversations(context: PromptContext) -> No
 def test_reviews_with_a_question_twice(context: PromptContext, release: Path) -> None:
     rewrite(release / REVIEWS / "one.vs.two.multiturn.en.jsonl", 3, question_id=1)
     with pytest.raises(StudyError, match=r"en\.jsonl:3: question_id 1 is duplicated"):
-        reviews.build("r", REVIEWED, context)
+        list(reviews.build("r", REVIEWED, context))
 
 
 def test_a_source_that_lacks_everything_gives_no_prompts(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     folder = download(tmp_path / "dl", tmp_path / "empty")
     context = PromptContext(1, None, {"bayling-release": folder, "agieval": folder})
-    assert wmt22.build("w", WMT22, context) == []
-    assert constrained.build("c", ConstrainedSuite(kind="constrained"), context) == []
-    assert exams.build("e", EXAMS, context) == []
-    assert reviews.build("r", REVIEWED, context) == []
+    assert list(wmt22.build("w", WMT22, context)) == []
+    assert list(constrained.build("c", ConstrainedSuite(kind="constrained"), context)) == []
+    assert list(exams.build("e", EXAMS, context)) == []
+    assert list(reviews.build("r", REVIEWED, context)) == []
 
 
 def test_local_folder_that_is_gone(tmp_path: Path) -> None:
@@ -175,4 +175,4 @@ def test_unreadable_segments(tmp_path: Path, content: bytes, message: str) -> No
 
 def test_wmt22_directions_are_zero_shot_as_the_suite_says(context: PromptContext) -> None:
     suite = Wmt22Suite(kind="wmt22", directions=["zh-en"], zero_shot=["zh-en"])
-    assert wmt22.build("w", suite, context)[0].meta["averages"] == ["zero-shot-average"]
+    assert next(iter(wmt22.build("w", suite, context))).meta["averages"] == ["zero-shot-average"]

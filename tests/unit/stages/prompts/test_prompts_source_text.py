@@ -42,7 +42,7 @@ def corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def made(corpora: Path, name: str = "t", **values: Any) -> list[Prompt]:
     plain = {"kind": "translation", "directions": DIRECTIONS, "segments": 40}
     suite = TranslationSuite.model_validate({**plain, **values})
-    return translation.build(name, suite, PromptContext(3, corpora))
+    return list(translation.build(name, suite, PromptContext(3, corpora)))
 
 
 def switched(**options: Any) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def test_source_with_braces_stays_as_it_is() -> None:
 
 
 def test_prompts_come_from_the_test_split_alone(corpora: Path) -> None:
-    prompts = translation.build("t", suite(zero_shot=["en-de"]), context(corpora))
+    prompts = list(translation.build("t", suite(zero_shot=["en-de"]), context(corpora)))
     assert [p.id for p in prompts[:5]] == [f"de-en/{n}" for n in range(5)]
     assert [p.item for p in prompts] == ["de-en"] * 5 + ["en-de"] * 5
     for there, back in zip(prompts[:5], prompts[5:], strict=True):
@@ -99,15 +99,15 @@ def test_prompts_come_from_the_test_split_alone(corpora: Path) -> None:
 
 def test_draw_depends_on_seed_and_suite_name(corpora: Path) -> None:
     def texts(name: str, seed: int) -> list[str]:
-        return [p.turns[0] for p in translation.build(name, suite(), context(corpora, seed))]
+        return [p.turns[0] for p in list(translation.build(name, suite(), context(corpora, seed)))]
 
     assert texts("t", 1) == texts("t", 1)
     assert len({tuple(texts(name, seed)) for name, seed in (("t", 1), ("t", 2), ("u", 1))}) == 3
 
 
 def test_two_languages_meet_over_the_pivot(corpora: Path) -> None:
-    prompts = translation.build(
-        "t", suite(directions=["de-fr", "fr-de"], segments=6), context(corpora)
+    prompts = list(
+        translation.build("t", suite(directions=["de-fr", "fr-de"], segments=6), context(corpora))
     )
     assert {p.references[0] for p in prompts[:6]} == {f"test fr {n}" for n in range(4, 10)}
     for prompt in prompts[:6]:
@@ -128,14 +128,16 @@ def test_too_few_segments_is_a_mistake_that_counts_them(
     corpora: Path, direction: str, asked: int, message: str
 ) -> None:
     with pytest.raises(StudyError, match=message):
-        translation.build("t", suite(directions=[direction], segments=asked), context(corpora))
+        list(
+            translation.build("t", suite(directions=[direction], segments=asked), context(corpora))
+        )
 
 
 def test_missing_corpora_are_a_mistake(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="--corpora DIR"):
-        translation.build("t", suite(), context(None))
+        list(translation.build("t", suite(), context(None)))
     with pytest.raises(StudyError, match="no parallel text"):
-        translation.build("t", suite(), context(tmp_path))
+        list(translation.build("t", suite(), context(tmp_path)))
 
 
 def test_context_names_the_missing_download() -> None:

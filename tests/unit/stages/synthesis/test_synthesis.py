@@ -280,7 +280,7 @@ def test_the_suite_is_held_out_distinct_and_carries_checks(corpora: Path) -> Non
         conversations=5,
         demands={"first-sentence": 1.0, "replace-words": 1.0, "next-sentence": 1.0},
     )
-    prompts = interactive.build("talk", suite, PromptContext(4, corpora))
+    prompts = list(interactive.build("talk", suite, PromptContext(4, corpora)))
     tests = {
         text
         for row in parallel()
@@ -293,10 +293,10 @@ def test_the_suite_is_held_out_distinct_and_carries_checks(corpora: Path) -> Non
         assert prompt.meta["source_text"] in tests
         assert len(prompt.turns) == len(prompt.references) == len(prompt.meta["demands"])
         assert all(demand["checks"] for demand in prompt.meta["demands"])
-    assert prompts == interactive.build("talk", suite, PromptContext(4, corpora))
+    assert prompts == list(interactive.build("talk", suite, PromptContext(4, corpora)))
 
 
 def test_a_suite_without_enough_material_says_so(corpora: Path) -> None:
     suite = InteractiveSuite(kind="interactive", directions=["fr-en"], conversations=5)
     with pytest.raises(StudyError, match="fr-en"):
-        interactive.build("talk", suite, PromptContext(4, corpora))
+        list(interactive.build("talk", suite, PromptContext(4, corpora)))

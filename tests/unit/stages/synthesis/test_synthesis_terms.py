@@ -178,9 +178,9 @@ def test_the_suite_asks_for_listed_words_of_its_own_side(tmp_path: Path) -> None
         demands={"include-words": 1.0},
         turns={1: 1.0},
     )
-    prompts = interactive.build("talk", suite, PromptContext(4, corpora))
+    prompts = list(interactive.build("talk", suite, PromptContext(4, corpora)))
     for prompt in prompts:
         checks = prompt.meta["demands"][0]["checks"]
         assert checks[0]["type"] == "contains"
         assert occurrences(prompt.references[0], checks[0]["text"]) == 1
-    assert prompts == interactive.build("talk", suite, PromptContext(4, corpora))
+    assert prompts == list(interactive.build("talk", suite, PromptContext(4, corpora)))

@@ -3,17 +3,21 @@
 Each kind of suite has a builder module of the same name (``translation``,
 ``interactive``, ``wmt22`` …) with one function::
 
-    def build(name: str, suite: SUITE_SECTION, context: PromptContext) -> list[Prompt]
+    def build(name: str, suite: SUITE_SECTION, context: PromptContext) -> Prompts
 
 ``python -m bayling_study.stages.prompts`` finds it by the suite's ``kind``. A builder
 reads files only: the study's corpora or an unpacked download.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bayling_study.core.errors import StudyError
+from bayling_study.core.records import Prompt
 from bayling_study.shared.sources.fetched import files_root
+
+Prompts = Iterable[Prompt]
 
 
 @dataclass(frozen=True)

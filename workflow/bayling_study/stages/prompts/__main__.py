@@ -12,15 +12,15 @@ from bayling_study.config import load_settings
 from bayling_study.config.suites import ConstrainedSuite, ExamsSuite, FileSuite, Suite, Wmt22Suite
 from bayling_study.core import cli
 from bayling_study.core.lookup import look_up
-from bayling_study.core.records import Prompt, write_prompts
+from bayling_study.core.records import write_prompts
 from bayling_study.shared.tracking.record import run_record
-from bayling_study.stages.prompts import PromptContext
+from bayling_study.stages.prompts import PromptContext, Prompts
 from bayling_study.stages.prompts.released import limited
 
 
-def builder(kind: str) -> Callable[[str, Suite, PromptContext], list[Prompt]]:
+def builder(kind: str) -> Callable[[str, Suite, PromptContext], Prompts]:
     """Returns what makes the prompts of a kind of suite, which the config has already checked."""
-    build: Callable[[str, Suite, PromptContext], list[Prompt]]
+    build: Callable[[str, Suite, PromptContext], Prompts]
     build = importlib.import_module(f"bayling_study.stages.prompts.{kind}").build
     return build
 
@@ -49,9 +49,10 @@ def main() -> None:
             run.input(source, folder)
         if options.corpora is not None:
             run.input("corpora", options.corpora)
-        prompts = builder(suite.kind)(options.suite, suite, context)
+        made = builder(suite.kind)(options.suite, suite, context)
         if isinstance(suite, Wmt22Suite | FileSuite | ConstrainedSuite | ExamsSuite):
-            prompts = limited(prompts, suite.limit, study.seed)
+            made = limited(made, suite.limit, study.seed)
+        prompts = list(made)
         write_prompts(options.out, prompts)
         run.metrics({"prompts": len(prompts)})
         run.metrics({f"prompts.{item}": n for item, n in Counter(p.item for p in prompts).items()})

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from bayling_study.config.suites import EXAM_TASKS, ExamsSuite
 from bayling_study.core.errors import StudyError
 from bayling_study.core.records import Prompt
-from bayling_study.stages.prompts import PromptContext
+from bayling_study.stages.prompts import PromptContext, Prompts
 from bayling_study.stages.prompts.released import item_rows
 
 FOLDER = "data/v1"
@@ -36,12 +36,11 @@ CHOICE_FRAMES = {
 CLOZE_FRAME = "问题：{question}\n答案："
 
 
-def build(name: str, suite: ExamsSuite, context: PromptContext) -> list[Prompt]:
+def build(name: str, suite: ExamsSuite, context: PromptContext) -> Prompts:
     """Returns one prompt per question, task by task (``StudyError`` if a row is malformed). The
     reference is the label; ``meta.answer_rule`` says how an answer is read (``single``, ``set`` or
     ``math``). A task whose file the source lacks is skipped with a message."""
     folder = context.files_of(suite.source) / FOLDER
-    prompts: list[Prompt] = []
     for task in suite.tasks:
         path, rule = folder / f"{task}.jsonl", RULES.get(task, "single")
         language = "zh" if task in CHINESE else "en"
@@ -51,8 +50,7 @@ def build(name: str, suite: ExamsSuite, context: PromptContext) -> list[Prompt]:
             except (KeyError, TypeError) as error:
                 raise StudyError(f"not a row of AGIEval v1 ({error!r})", where=where) from error
             what = f"{task}/{number}", name, task, {"target": language}
-            prompts.append(Prompt(*what, [turn], [gold], {"answer_rule": rule}))
-    return prompts
+            yield Prompt(*what, [turn], [gold], {"answer_rule": rule})
 
 
 def _asked(rule: AnswerRule, language: str, row: dict[str, Any]) -> tuple[str, str]:

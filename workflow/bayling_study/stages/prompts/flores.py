@@ -7,15 +7,14 @@ from pathlib import Path
 
 from bayling_study.config.suites import FloresSuite
 from bayling_study.core.languages.flores import FloresLanguage, flores, flores_languages, spellings
-from bayling_study.core.records import Prompt
 from bayling_study.shared.flores_rows import language_rows, paired
 from bayling_study.shared.sources.fetched import read_segments
-from bayling_study.stages.prompts import PromptContext
+from bayling_study.stages.prompts import PromptContext, Prompts
 from bayling_study.stages.prompts.released import chosen
 from bayling_study.stages.prompts.translation import class_averages, segment_prompt
 
 
-def build(name: str, suite: FloresSuite, context: PromptContext) -> list[Prompt]:
+def build(name: str, suite: FloresSuite, context: PromptContext) -> Prompts:
     """Returns each pivot's prompts, into and then out of it (``StudyError`` if files differ). Their
     ``meta`` has a direction's averages, and ``comet``: whether COMET's encoder knows both sides."""
     root = context.files_of(suite.source)
@@ -23,7 +22,6 @@ def build(name: str, suite: FloresSuite, context: PromptContext) -> list[Prompt]
     rows = paired([(path, language_rows(path, read_segments)) for path in paths.values()])
     texts = {code: [row.text for row in own] for code, own in zip(paths, rows, strict=True)}
     numbers = chosen(len(rows[0]), suite.segments, context.seed, name, "segments")
-    prompts = []
     for source, target in directions(suite):
         averages = class_averages(source, target, suite.pivots)
         comet = flores(source).in_xlmr and flores(target).in_xlmr
@@ -31,8 +29,7 @@ def build(name: str, suite: FloresSuite, context: PromptContext) -> list[Prompt]
             place = f"{source}-{target}/{number}"
             both = texts[source][number], texts[target][number]
             meta = {"segment": f"flores/{number}", "averages": averages, "comet": comet}
-            prompts.append(segment_prompt(name, place, both, suite.prompt_language, meta))
-    return prompts
+            yield segment_prompt(name, place, both, suite.prompt_language, meta)
 
 
 def directions(suite: FloresSuite) -> list[tuple[str, str]]:

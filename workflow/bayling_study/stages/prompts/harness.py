@@ -10,18 +10,16 @@ from typing import Any
 from bayling_study.config.multiple_choice import HarnessSuite
 from bayling_study.core.errors import StudyError
 from bayling_study.core.lookup import require
-from bayling_study.core.records import Prompt
 from bayling_study.shared.harness_tasks import definitions, load_task
-from bayling_study.stages.prompts import PromptContext
+from bayling_study.stages.prompts import PromptContext, Prompts
 from bayling_study.stages.prompts.multiple_choice import ExamQuestion, choice_prompt
 from bayling_study.stages.prompts.released import chosen
 
 
-def build(name: str, suite: HarnessSuite, context: PromptContext) -> list[Prompt]:
+def build(name: str, suite: HarnessSuite, context: PromptContext) -> Prompts:
     """Returns the questions of all tasks; ``meta`` has ``choices``, ``gold`` and ``task``
     (``StudyError`` if a task is unknown, empty or not multiple choice, or a choice is no text)."""
     root = context.files_of(suite.source)
-    prompts: list[Prompt] = []
     for item in expanded(name, suite):
         task = load_task(item, suite, root)
         if task.OUTPUT_TYPE != "multiple_choice":
@@ -35,8 +33,7 @@ def build(name: str, suite: HarnessSuite, context: PromptContext) -> list[Prompt
         for number in chosen(len(docs), suite.limit, context.seed, name, item):
             question = _question(task, docs[number], f"{item}/{number}")
             made = choice_prompt(name, f"{item}/{number}", question, averages)
-            prompts.append(replace(made, meta={"task": item, **made.meta}))
-    return prompts
+            yield replace(made, meta={"task": item, **made.meta})
 
 
 def expanded(name: str, suite: HarnessSuite) -> list[str]:

@@ -18,7 +18,7 @@ from bayling_study.core.seeds import generator
 from bayling_study.core.tables import read_table
 from bayling_study.shared.capitals import names
 from bayling_study.shared.metrics.instruction_checks import CHECKS
-from bayling_study.stages.prompts import PromptContext
+from bayling_study.stages.prompts import PromptContext, Prompts
 from bayling_study.stages.prompts.released import chosen
 
 TABLE = Path(__file__).with_suffix(".tsv")
@@ -38,13 +38,12 @@ Turn = tuple[str, list[dict[str, Any]]]
 """What the user says, and the instructions that hold from then on: ``id``, ``arguments``."""
 
 
-def build(name: str, suite: InstructionsSuite, context: PromptContext) -> list[Prompt]:
+def build(name: str, suite: InstructionsSuite, context: PromptContext) -> Prompts:
     """Returns conversations by language; ``meta["instructions"]`` has each turn's list
     (``StudyError`` if the source has no conversation in a language, or a row of it is malformed or
     asks for an instruction that is not in ``CHECKS``)."""
     root = context.files_of(suite.source) if suite.source else None
     released = _released(root / suite.file) if root else None
-    prompts: list[Prompt] = []
     for language in suite.languages:
         if released is None:
             found = _own(language, suite.conversations or 0, context.seed)
@@ -57,9 +56,7 @@ def build(name: str, suite: InstructionsSuite, context: PromptContext) -> list[P
             turns = found[number][: suite.turns]
             meta = {"instructions": [instructions for _, instructions in turns]}
             texts, target = [text for text, _ in turns], {"target": str(language)}
-            made = Prompt(f"{language}/{number:04d}", name, language, target, texts, [], meta)
-            prompts.append(made)
-    return prompts
+            yield Prompt(f"{language}/{number:04d}", name, language, target, texts, [], meta)
 
 
 def _own(language: str, number: int, seed: int) -> list[list[Turn]]:

@@ -19,12 +19,12 @@ from bayling_study.shared.interactive.dialogue import Director
 from bayling_study.shared.interactive.lexicon import MAX_SEGMENTS
 from bayling_study.shared.interactive.library import Library
 from bayling_study.shared.interactive.types import Dialogue
-from bayling_study.stages.prompts import PromptContext
+from bayling_study.stages.prompts import PromptContext, Prompts
 
 TRIES = 50  # draws for one conversation before the test side counts as used up
 
 
-def build(name: str, suite: InteractiveSuite, context: PromptContext) -> list[Prompt]:
+def build(name: str, suite: InteractiveSuite, context: PromptContext) -> Prompts:
     """Returns conversations by direction, all different (``StudyError`` if too few can be made)."""
     corpora = context.need_corpora()
     path = corpora / PARALLEL_FILE
@@ -38,11 +38,9 @@ def build(name: str, suite: InteractiveSuite, context: PromptContext) -> list[Pr
     )
     instructions = suite.instruction_languages or {suite.prompt_language: 1.0}
     director = Director(library, suite.demands, suite.turns, instructions)
-    return [
-        _prompt(name, direction, number, made)
-        for direction in suite.directions
-        for number, made in enumerate(_conversations(director, direction, suite, seed))
-    ]
+    for direction in suite.directions:
+        for number, made in enumerate(_conversations(director, direction, suite, seed)):
+            yield _prompt(name, direction, number, made)
 
 
 def _conversations(

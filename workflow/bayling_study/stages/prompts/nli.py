@@ -8,27 +8,24 @@ from pathlib import Path
 from bayling_study.config.multiple_choice import NliSuite
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_jsonl
-from bayling_study.core.records import Prompt
-from bayling_study.stages.prompts import PromptContext
+from bayling_study.stages.prompts import PromptContext, Prompts
 from bayling_study.stages.prompts.multiple_choice import ExamQuestion, choice_prompt
 from bayling_study.stages.prompts.released import chosen
 
 MARKS = re.compile(r"(\{premise\}|\{hypothesis\})")
 
 
-def build(name: str, suite: NliSuite, context: PromptContext) -> list[Prompt]:
+def build(name: str, suite: NliSuite, context: PromptContext) -> Prompts:
     """Returns the questions of all categories; ``meta`` has ``choices``, ``gold`` and how many rows
     of the category have no label (``StudyError`` if a row lacks a field, or none has a label)."""
     root = context.files_of(suite.source)
-    prompts: list[Prompt] = []
     for category, file in suite.categories.items():
         questions, unlabelled = _questions(root / file, suite)
         for number in chosen(len(questions), suite.limit, context.seed, name, category):
             place, question = f"{category}/{number}", questions[number]
             made = choice_prompt(name, place, question, ["average"], target=suite.language)
             made.meta["unlabelled"] = unlabelled
-            prompts.append(made)
-    return prompts
+            yield made
 
 
 def _questions(path: Path, suite: NliSuite) -> tuple[list[ExamQuestion], int]:

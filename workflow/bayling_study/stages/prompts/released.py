@@ -8,9 +8,10 @@ from typing import Any
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_jsonl
-from bayling_study.core.records import Prompt, by_item
+from bayling_study.core.records import by_item
 from bayling_study.core.seeds import generator
 from bayling_study.shared.sources.fetched import read_segments
+from bayling_study.stages.prompts import Prompts
 
 log = logging.getLogger(__name__)
 
@@ -53,13 +54,11 @@ def chosen(size: int, limit: int | None, seed: int, suite: str, item: str) -> li
     return sorted(generator(seed, "suites", suite, item).sample(range(size), limit))
 
 
-def limited(prompts: list[Prompt], limit: int | None, seed: int) -> list[Prompt]:
+def limited(prompts: Prompts, limit: int | None, seed: int) -> Prompts:
     """Returns at most so many prompts of each item, drawn with the seed, in their order. Those of
     an item that is cut say in ``meta.of`` how many it has, by which released outputs of the whole
     item are still told from others."""
-    kept: list[Prompt] = []
     for item, found in by_item(prompts).items():
         places = chosen(len(found), limit, seed, found[0].suite, item)
         cut = {"of": len(found)} if len(places) < len(found) else {}
-        kept += [replace(found[place], meta=found[place].meta | cut) for place in places]
-    return kept
+        yield from (replace(found[place], meta=found[place].meta | cut) for place in places)

@@ -9,24 +9,22 @@ from bayling_study.config.suites import ReviewsSuite
 from bayling_study.core.errors import StudyError
 from bayling_study.core.records import Prompt
 from bayling_study.shared.review_prompts import review_prompt
-from bayling_study.stages.prompts import PromptContext
+from bayling_study.stages.prompts import PromptContext, Prompts
 from bayling_study.stages.prompts.released import item_rows
 
 FOLDER = Path("exp/general_tasks/GPT4-REVIEW")
 FIELDS = ("question_id", "question", "category", "system1", "system2")
 
 
-def build(name: str, suite: ReviewsSuite, context: PromptContext) -> list[Prompt]:
+def build(name: str, suite: ReviewsSuite, context: PromptContext) -> Prompts:
     """Returns one prompt per item by opponent and part (``StudyError`` if a row is malformed; an
     absent file is skipped with a message). Items are called ``OPPONENT.PART``, prompts
     ``OPPONENT.PART/QUESTION``; ``meta`` holds ``category``, ``opponent``, ``part``, ``judged``."""
     folder = context.files_of(suite.source) / FOLDER
-    prompts: list[Prompt] = []
     for opponent in suite.opponents:
         for part in suite.parts:
             path = folder / f"{suite.judged}.vs.{opponent}.{part}.jsonl"
-            prompts += _read(name, suite.judged, opponent, part, path)
-    return prompts
+            yield from _read(name, suite.judged, opponent, part, path)
 
 
 def _read(name: str, judged: str, opponent: str, part: str, path: Path) -> list[Prompt]:

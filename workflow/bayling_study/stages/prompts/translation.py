@@ -16,16 +16,15 @@ from bayling_study.core.records import Prompt
 from bayling_study.core.seeds import generator
 from bayling_study.shared.aligned_rows import HeldOut
 from bayling_study.shared.translation_prompts import translation_prompt
-from bayling_study.stages.prompts import PromptContext
+from bayling_study.stages.prompts import PromptContext, Prompts
 from bayling_study.stages.prompts.source_text import SourceTexts
 
 
-def build(name: str, suite: TranslationSuite, context: PromptContext) -> list[Prompt]:
+def build(name: str, suite: TranslationSuite, context: PromptContext) -> Prompts:
     """Returns the prompts of all directions (``StudyError`` if one has too few segments)."""
     sources = SourceTexts(suite.source_text, suite.directions)
     held_out = HeldOut(context.need_corpora(), [*suite.directions, *sources.directions.values()])
     drawn_as = suite.same_segments_as or name
-    prompts: list[Prompt] = []
     for direction in suite.directions:
         source, target = direction.split("-")
         found = held_out.segments(direction)
@@ -47,8 +46,7 @@ def build(name: str, suite: TranslationSuite, context: PromptContext) -> list[Pr
             meta |= {"plain_text": texts[source]} if shown != texts[source] else {}
             sides = shown, texts[target]
             place = f"{direction}/{number}"
-            prompts.append(segment_prompt(name, place, sides, suite.prompt_language, meta))
-    return prompts
+            yield segment_prompt(name, place, sides, suite.prompt_language, meta)
 
 
 def segment_prompt(
