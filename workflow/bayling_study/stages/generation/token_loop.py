@@ -136,7 +136,7 @@ class TokenLoop:
     @property
     def width(self) -> int:
         """The columns that all rows have, with those to be read."""
-        return int(self.cache.get_seq_length()) + self.ids.shape[1]
+        return int(self.cache.get_seq_length() + self.ids.shape[1])
 
     def logits(self) -> Tensor:
         """Returns the scores of each row's next token, in fp32, ``(rows, vocabulary)``."""
