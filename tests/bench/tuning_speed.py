@@ -138,7 +138,7 @@ class Bench:
             for row in self.schedule.sequences(number)[0]:
                 parts = [self.tokens.conversation(index) for index in row]
                 packed = build_sequence(parts, "cpu", self.schedule.prefix(row))
-                loss = sequence_loss(self.engine, packed, self.attention, torch.bfloat16)
+                loss = sequence_loss(self.engine, packed, self.attention)
                 self.engine.backward(loss / self.supervised([step]))
                 total += loss.item()
             self.engine.step()

@@ -86,16 +86,16 @@ def test_qlora_is_merged_into_an_ordinary_checkpoint(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "attention",
-    ["sdpa", "flex_attention", pytest.param("flash_attention_2", marks=needs_flash)],
+    ["grouped_eager", "flex_attention", pytest.param("flash_attention_2", marks=needs_flash)],
 )
 def test_packed_logits_are_those_alone_and_sdpas(tmp_path: Path, attention: Attention) -> None:
     """Each kernel keeps conversations apart, and computes what SDPA computes."""
     folder, dtype = write_wide_foundation(tmp_path), torch.bfloat16
     results = {}
-    for name in ("sdpa", attention):
+    for name in ("grouped_sdpa", attention):
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation=name)
-        results[name] = paths.packed_and_alone(model.to("cuda").eval(), name, dtype)
+        results[name] = paths.packed_and_alone(model.to("cuda").eval(), name)
     packed, alone = results[attention]
     assert packed.abs().max() > 2 * BF16_LOGITS
     torch.testing.assert_close(packed, alone, atol=BF16_LOGITS, rtol=0)
-    torch.testing.assert_close(packed, results["sdpa"][1], atol=BF16_LOGITS, rtol=0)
+    torch.testing.assert_close(packed, results["grouped_sdpa"][1], atol=BF16_LOGITS, rtol=0)

@@ -96,7 +96,7 @@ def check_merged(stage: Stage) -> None:
 
 
 def packed_and_alone(
-    model: torch.nn.Module, attention: Attention, dtype: torch.dtype
+    model: torch.nn.Module, attention: Attention
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The logits of four conversations in one sequence, and of each in a sequence of its own."""
     tokenizer = chatml_tokenizer()
@@ -104,16 +104,14 @@ def packed_and_alone(
     parts: list[Tokenised] = [
         (np.asarray(ids, np.int32), np.asarray(mask, bool)) for ids, mask in pairs
     ]
-    packed = _logits(model, parts, attention, dtype)
-    alone = [_logits(model, [part], attention, dtype) for part in parts]
+    packed = _logits(model, parts, attention)
+    alone = [_logits(model, [part], attention) for part in parts]
     return packed, torch.cat(alone)
 
 
-def _logits(
-    model: torch.nn.Module, parts: list[Tokenised], attention: Attention, dtype: torch.dtype
-) -> torch.Tensor:
+def _logits(model: torch.nn.Module, parts: list[Tokenised], attention: Attention) -> torch.Tensor:
     device = next(model.parameters()).device
     packed = build_sequence(parts, device)
     places = torch.arange(sum(len(ids) for ids, _ in parts), device=device)
     with torch.no_grad():
-        return sequence_logits(model, packed, attention, dtype, places).float()
+        return sequence_logits(model, packed, attention, places).float()

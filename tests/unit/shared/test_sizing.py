@@ -44,7 +44,7 @@ def model_of(shape: Shape, dtype: torch.dtype, attention: Attention) -> LlamaFor
         num_attention_heads=shape.heads,
         num_key_value_heads=shape.kv_heads,
         tie_word_embeddings=shape.tied,
-        attn_implementation=attention,
+        attn_implementation=f"grouped_{attention}",
     )
     return LlamaForCausalLM(config).to(dtype)
 
@@ -65,7 +65,7 @@ def kept_bytes(shape: Shape, length: int, dtype: torch.dtype, attention: Attenti
     mask[-1] = True
     row = build_sequence([(np.arange(length) % shape.vocabulary, mask)], "cpu")
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        loss = sequence_loss(model, row, attention, dtype)
+        loss = sequence_loss(model, row, f"grouped_{attention}")
     assert loss.requires_grad
     return sum(kept.values())
 
@@ -80,13 +80,13 @@ def test_a_layer_keeps_what_the_formula_says(
     deep, flat = (
         kept_bytes(SMALL._replace(layers=layers), length, dtype, attention) for layers in (3, 1)
     )
-    expected = layer_bytes(SMALL, length, size, attention)
+    expected = layer_bytes(SMALL, length, size, attention, length)
     assert (deep - flat) / 2 == pytest.approx(expected, rel=0.08)
 
 
 def test_recomputation_keeps_the_input_of_each_layer_and_one_layer() -> None:
     tuning = TuningSection(max_length=64, gradient_checkpointing=False)
-    layer = layer_bytes(SMALL, 64, 2, "sdpa")
+    layer = layer_bytes(SMALL, 64, 2, "sdpa", 64)
     logits = 64 * 800 * 14
     assert activations(SMALL, tuning) == 4 * layer + max(layer, logits)
     recomputed = tuning.model_copy(update={"gradient_checkpointing": True})
@@ -211,13 +211,12 @@ def test_rows_grow_on_a_gpu_until_a_step_or_the_memory_is_full() -> None:
     lengths = {
         name: chosen(LLAMA_7B, where, kernel).tuning.micro_batch_tokens
         for name, where, kernel in (
-            ("squares", budget(8, 80), "sdpa"),
             ("a step", budget(2, 2000), "flash"),  # 9600 tokens for two processes
             ("memory", budget(2, 74), "flash"),
             ("cores", Budget(2, 2, None, 4000 * GIB), "flash"),
         )
     }
-    assert lengths["squares"] == lengths["cores"] == 1024
+    assert lengths["cores"] == 1024
     assert lengths["a step"] == 5 * 1024
     assert 1024 < int(lengths["memory"]) <= 5 * 1024
 

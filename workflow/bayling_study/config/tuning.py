@@ -116,15 +116,15 @@ class TuningSection(Section):
     """Tokens of the longest conversation (BayLing: 1024)."""
     micro_batch_tokens: int | Literal["auto"] = "auto"
     """Tokens per micro-batch, which is one packed sequence; at least ``max_length``. ``auto``:
-    ``max_length``, and with flash or flex attention on a GPU as many times that as its memory
-    holds and a step has for each process. No step depends on it."""
+    ``max_length``, and on a GPU as many times that as its memory holds and a step has for each
+    process. No step depends on it."""
     precision: Literal["bf16", "fp32"] = "bf16"
     """Compute precision; master weights and optimiser states are fp32."""
     gradient_checkpointing: bool = True
     """Recompute activations in the backward pass (BayLing: yes)."""
     attention: Literal["auto", "eager", "sdpa", "flex", "flash"] = "auto"
     """Attention kernel. ``auto``: on a GPU ``flash`` where the package flash-attn is installed,
-    else ``flex``; on CPU ``eager`` for sequences of up to 512 tokens, else ``sdpa``."""
+    else ``flex``; on CPU ``eager`` for conversations of up to 512 tokens, else ``sdpa``."""
     zero_stage: Literal[1, 2, 3, "auto"] = "auto"
     """DeepSpeed ZeRO stage (not stated by the paper): 1 shards optimiser states, 2 also
     gradients, 3 also weights. With one process nothing is sharded. ``auto``: 2 where

@@ -14,7 +14,8 @@ from bayling_study.config.tuning import TuningSection
 from bayling_study.core.errors import StudyError
 from bayling_study.shared import templates
 from bayling_study.shared.token_set import shared_prefixes
-from bayling_study.stages.tuning.attention import attention_mask, kernel
+from bayling_study.stages.tuning.attention import inside_conversations, kernel
+from bayling_study.stages.tuning.grouped import SHARED
 from bayling_study.stages.tuning.packing import Schedule, best_fit, check_batch, level
 from bayling_study.stages.tuning.sequences import (
     Tokenised,
@@ -36,7 +37,7 @@ def encoded(count: int) -> list[Tokenised]:
     return [(np.asarray(ids, np.int32), np.asarray(mask, bool)) for ids, mask in pairs]
 
 
-@pytest.fixture(params=["sdpa", "eager"])
+@pytest.fixture(params=["grouped_sdpa", "grouped_eager"])
 def attention(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -50,7 +51,7 @@ def all_logits(model: torch.nn.Module, parts: list[Tokenised], attention: str) -
     packed = build_sequence(parts, "cpu")
     places = torch.arange(packed.tokens.shape[1])
     with torch.no_grad():
-        return sequence_logits(model, packed, attention, torch.float32, places)
+        return sequence_logits(model, packed, attention, places)
 
 
 def test_logits_alone_and_packed_are_the_same(attention: str) -> None:
@@ -64,7 +65,7 @@ def test_alone_means_what_the_model_gives_without_our_mask(attention: str) -> No
     model, parts = model_for(attention), encoded(1)
     ids = torch.tensor(parts[0][0], dtype=torch.int64)[None]
     with torch.no_grad():
-        plain = model(ids).logits[0]
+        plain = model_for("eager")(ids).logits[0]
     torch.testing.assert_close(all_logits(model, parts, attention), plain, atol=1e-5, rtol=1e-5)
 
 
@@ -91,11 +92,8 @@ def test_positions_restart_and_borders_predict_nothing() -> None:
 
 def test_packed_loss_is_the_sum_of_unpacked_losses(attention: str) -> None:
     model, parts = model_for(attention), encoded(6)
-    packed = sequence_loss(model, build_sequence(parts, "cpu"), attention, torch.float32)
-    alone = sum(
-        sequence_loss(model, build_sequence([part], "cpu"), attention, torch.float32)
-        for part in parts
-    )
+    packed = sequence_loss(model, build_sequence(parts, "cpu"), attention)
+    alone = sum(sequence_loss(model, build_sequence([part], "cpu"), attention) for part in parts)
     torch.testing.assert_close(packed, alone, rtol=1e-5, atol=1e-4)
 
 
@@ -115,7 +113,7 @@ def test_a_shared_start_changes_no_number(attention: str) -> None:
         packed = build_sequence(parts, "cpu", shared)
         assert packed.tokens.shape[1] == packed.real == offsets[-1] - 3 * shared
         model.zero_grad()
-        loss = sequence_loss(model, packed, attention, torch.float32)
+        loss = sequence_loss(model, packed, attention)
         loss.backward()
         results.append(
             [loss.detach(), *(parameter.grad.clone() for parameter in model.parameters())]
@@ -152,18 +150,18 @@ def test_conversations_with_another_start_get_rows_of_their_own() -> None:
 
 def test_the_loss_is_cross_entropy_over_all_positions() -> None:
     """Computing the output layer only at supervised places changes nothing."""
-    model, parts = model_for("sdpa"), encoded(1)
+    model, parts = model_for("grouped_sdpa"), encoded(1)
     ids, mask = (torch.tensor(part) for part in parts[0])
     labels = torch.where(mask, ids.long(), -100)
-    logits = model(ids.long()[None]).logits[0]
+    logits = model_for("sdpa")(ids.long()[None]).logits[0]
     expected = torch.nn.functional.cross_entropy(logits[:-1], labels[1:], reduction="sum")
-    ours = sequence_loss(model, build_sequence(parts, "cpu"), "sdpa", torch.float32)
+    ours = sequence_loss(model, build_sequence(parts, "cpu"), "grouped_sdpa")
     torch.testing.assert_close(ours, expected, rtol=1e-5, atol=1e-4)
 
 
 def test_an_empty_row_runs_backward_with_zero_gradients() -> None:
-    model = model_for("sdpa")
-    loss = sequence_loss(model, build_sequence([], "cpu"), "sdpa", torch.float32)
+    model = model_for("grouped_sdpa")
+    loss = sequence_loss(model, build_sequence([], "cpu"), "grouped_sdpa")
     loss.backward()
     gradients = [parameter.grad for parameter in model.parameters()]
     assert loss.item() == 0
@@ -324,7 +322,7 @@ def test_processes_together_have_the_gradient_of_one(processes: int) -> None:
     parts = encoded(21)
     lengths = [len(ids) for ids, _ in parts]
     plans = [schedule(count, lengths=lengths, capacity=512) for count in (1, processes)]
-    model = model_for("eager")
+    model = model_for("grouped_eager")
     results = []
     for plan in plans:
         model.zero_grad()
@@ -333,7 +331,7 @@ def test_processes_together_have_the_gradient_of_one(processes: int) -> None:
         for sequences in plan.sequences(1):
             for packed in sequences:
                 built = build_sequence([parts[index] for index in packed], "cpu")
-                loss = sequence_loss(model, built, "eager", torch.float32) / supervised
+                loss = sequence_loss(model, built, "grouped_eager") / supervised
                 loss.backward()
                 total += loss.item()
         results.append((total, [parameter.grad.clone() for parameter in model.parameters()]))
@@ -363,8 +361,8 @@ def test_flex_attention_gives_what_eager_attention_gives(shared: bool) -> None:
     assert packed.tokens.shape[1] % 128  # it is filled up
     with torch.no_grad():
         eager, flex = (
-            sequence_logits(model_for(attention), packed, attention, torch.float32, packed.keep)
-            for attention in ("eager", "flex_attention")
+            sequence_logits(model_for(attention), packed, attention, packed.keep)
+            for attention in ("grouped_eager", "flex_attention")
         )
     torch.testing.assert_close(eager, flex, rtol=1e-4, atol=1e-4)
 
@@ -375,9 +373,9 @@ def test_the_block_mask_is_the_full_mask() -> None:
     packed = fill(build_sequence(parts, "cpu", SHARED_TOKENS), "flex_attention")
     length = packed.tokens.shape[1]
     assert length % 128 == 0 and length > packed.real
-    full = attention_mask(packed.segments, "sdpa", torch.float32)[0, 0]
-    block = attention_mask(packed.segments, "flex_attention", torch.float32)
-    places = torch.arange(length)
+    segments, places = packed.segments, torch.arange(length)
+    full = torch.tril((segments == segments[:, None]) | (segments == SHARED))
+    block = inside_conversations(segments, "flex_attention")["attention_mask"]
     seen = block.mask_mod(0, 0, places[:, None], places[None, :])
     assert torch.equal(seen, full)
     assert not full[: packed.real, packed.real :].any()

@@ -150,14 +150,14 @@ def test_packed_texts_have_the_vectors_of_texts_alone_and_the_loss_falls(tmp_pat
         hidden = model(input_ids=tokens, output_hidden_states=True).hidden_states[1][0]
         vectors.append(hidden[torch.from_numpy(pooled)].mean(0))
     expected = contrastive_loss(torch.stack(vectors[:4]), torch.stack(vectors[4:]), settings)
-    loss = aligner.loss(model, 0, "sdpa", torch.float32)
+    loss = aligner.loss(model, 0, "grouped_sdpa")
     assert loss.item() == pytest.approx(expected.item(), rel=1e-4)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
     for _ in range(10):
         optimizer.zero_grad()
-        aligner.loss(model, 0, "sdpa", torch.float32).backward()
+        aligner.loss(model, 0, "grouped_sdpa").backward()
         optimizer.step()
-    assert float(aligner.loss(model, 0, "sdpa", torch.float32)) < 0.8 * loss.item()
+    assert float(aligner.loss(model, 0, "grouped_sdpa")) < 0.8 * loss.item()
 
 
 def test_a_block_that_is_not_there_is_refused(tmp_path: Path) -> None:

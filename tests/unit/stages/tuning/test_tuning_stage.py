@@ -123,7 +123,8 @@ def reference_losses(stage: Stage) -> list[float]:
 
     settings = TrainingJob.read(job).settings
     tokens = token_set.load(job.parent / "tokens")
-    model = AutoModelForCausalLM.from_pretrained(stage.folder / "foundation", dtype=torch.float32)
+    how = {"dtype": torch.float32, "attn_implementation": "grouped_sdpa"}
+    model = AutoModelForCausalLM.from_pretrained(stage.folder / "foundation", **how)
     optimizer = torch.optim.AdamW(model.parameters(), weight_decay=settings.weight_decay)
     plan = Schedule(
         tokens.lengths,
@@ -139,7 +140,7 @@ def reference_losses(stage: Stage) -> list[float]:
         parts = [tokens.conversation(index) for index in plan.conversations(step)]
         supervised = sum(int(mask.sum()) for _, mask in parts)
         rows = [build_sequence([part], "cpu") for part in parts]
-        loss = sum(sequence_loss(model, row, "sdpa", torch.float32) for row in rows) / supervised
+        loss = sum(sequence_loss(model, row, "grouped_sdpa") for row in rows) / supervised
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), settings.gradient_clip)
         for group in optimizer.param_groups:

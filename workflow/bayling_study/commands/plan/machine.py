@@ -12,7 +12,7 @@ from bayling_study.dag.layout import Layout
 from bayling_study.dag.profiles import ResourceRequest
 from bayling_study.shared.sizing.choice import GIBIBYTE, Budget, attention_kernel, choose, shortfall
 from bayling_study.shared.sizing.host import host_bytes
-from bayling_study.shared.sizing.memory import TrainingMemory, heap_holes, packed_length
+from bayling_study.shared.sizing.memory import TrainingMemory, heap_holes
 from bayling_study.shared.sizing.shape import Shape
 
 MEGABYTE = 10**6
@@ -108,7 +108,7 @@ def tuning_plan(layout: Layout, system: str, shape: Shape, budget: Budget) -> Tu
     flops = training_flops(shape, written, tokens)
     step = written.batch_tokens or written.batch * once / conversations
     gpu = budget.device is not None
-    kernel = attention_kernel(written.attention, gpu, False, packed_length(written))
+    kernel = attention_kernel(written.attention, gpu, False, written.max_length)
     choice = choose(shape, written, budget, kernel, step)
     need = choice.need
     if not gpu:

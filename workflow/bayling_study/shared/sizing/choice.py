@@ -1,7 +1,7 @@
 """What ``auto`` becomes: attention kernel, and stage, offload, packed length that fit the memory.
 Tried from the fastest to the slowest: nothing in host memory before something, and then the lowest
-stage, which sends least between processes. The first that fits counts; sequences are then packed as
-long as the rest of the memory holds, where the attention kernel gains from that."""
+stage, which sends least between processes. The first that fits counts; on a GPU sequences are then
+packed as long as the rest of its memory holds."""
 
 import itertools
 import math
@@ -15,12 +15,10 @@ from bayling_study.shared.sizing.shape import Shape
 USABLE = 0.9
 """Share of a device's memory that a plan may fill: the rest is the CUDA context, libraries
 and what the allocator cannot use."""
-LONG = ("flash", "flex")
-"""Kernels whose work does not grow quadratically, so that long packed sequences are cheaper."""
 EAGER_LENGTH = 512
-"""Longest packed sequence for which eager attention is used on the CPU. With SmolLM2-135M, bf16,
-one thread, three steps of sequences of up to 512 tokens took 16, 1 and 20 % less time than with
-SDPA, whose CPU kernel is slow with a mask; eager attention's memory grows quadratically, though."""
+"""Longest conversations for which eager attention is used on the CPU, where SDPA is slow with a
+mask: with SmolLM2-135M in bf16 and conversations of 256 tokens at most, steps took 12 % longer (two
+threads). Eager attention's memory grows quadratically, though."""
 GIBIBYTE = 1 << 30
 CORES = "cpu"  # what a run record names as its device where there was no GPU
 
@@ -47,7 +45,7 @@ class Budget(NamedTuple):
 
 def attention_kernel(written: str, gpu: bool, flash_installed: bool, length: int) -> str:
     """Returns the kernel that the setting ``written`` becomes, itself where it is not ``auto``, for
-    packed sequences of at least ``length`` tokens."""
+    conversations of at most ``length`` tokens."""
     if written != "auto":
         return written
     if gpu:
@@ -86,7 +84,7 @@ def choose(
         last = weighed(stage, offload, packed_length(tuning))
         if last.fits:
             break
-    longer = tuning.micro_batch_tokens == "auto" and attention in LONG and budget.device is not None
+    longer = tuning.micro_batch_tokens == "auto" and budget.device is not None
     if not (last.fits and longer):
         return last
     # The longest sequences that fit and that a step can fill.

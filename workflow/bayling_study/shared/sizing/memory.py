@@ -8,7 +8,7 @@ they are summed over the sequences of a step (the paper has 16 bits). What comes
 * activations, counted from transformers' Llama block, because the published count (Korthikanti et
   al. 2022, 34 bytes per value of the hidden state) is of GPT's block: two norms keep their input in
   fp32 and their result twice in 16 bits, attention its inputs and its result, the gated MLP four
-  values per neuron, and eager attention its scores;
+  values per neuron, and eager attention its scores inside conversations;
 * logits, only where a token is supervised: in 16 bits, in fp32, as probabilities and gradient;
 * DeepSpeed's buffers (0.19, by what it allocates): a bucket of gradients; at stage 1 in bf16 the
   16-bit gradients beside their sum; at stage 3 the weights that are gathered at one time, and while
@@ -183,7 +183,7 @@ def activations(
     length, size = packed_length(tuning), WEIGHT_BYTES[tuning.precision]
     if tuning.alignment:  # its pairs are a sequence of their own
         length = max(length, tuning.alignment.longest)
-    layer = layer_bytes(shape, length, size, attention)
+    layer = layer_bytes(shape, length, size, attention, tuning.max_length)
     every = packed_length(tuning) if supervised is None else supervised
     # As computed (in 16 bits, or in fp32), in fp32, as probabilities, as gradient.
     logits = every * shape.vocabulary * (4 * 3 if size == 4 else size + 4 * 3)
@@ -193,16 +193,14 @@ def activations(
     return shape.layers * layer + max(layer, logits)
 
 
-def layer_bytes(shape: Shape, length: int, size: int, attention: str) -> int:
+def layer_bytes(shape: Shape, length: int, size: int, attention: str, longest: int) -> int:
     """Returns what one block keeps of a sequence of ``length`` tokens for its backward pass.
-    ``size`` are the bytes of a value in the compute precision. Kernels with a full mask copy keys
-    and values for every head, and ``eager`` keeps the softmax of all scores."""
+    ``size`` are the bytes of a value in the compute precision. ``eager`` keeps the softmax of all
+    scores inside conversations, which have ``longest`` tokens at most."""
     query, key = shape.heads * shape.head_size, shape.kv_heads * shape.head_size
     norms = 2 * shape.hidden * (4 + 2 * size)
-    copies = 2 * query if attention in ("eager", "sdpa") else 2 * key
-    attended = size * (query + copies + 2 * query)
+    attended = size * (3 * query + 2 * key)
     gated = 4 * size * shape.intermediate
     softmax = 4 if size == 4 else 4 + size  # in fp32, and in the compute precision
-    # Of each pair of tokens: the mask as numbers, or the scores of every head.
-    pair = {"sdpa": size, "eager": shape.heads * softmax}.get(attention, 0)
-    return length * (norms + attended + gated) + length * length * pair
+    scores = shape.heads * softmax * min(length, longest) if attention == "eager" else 0
+    return length * (norms + attended + gated + scores)

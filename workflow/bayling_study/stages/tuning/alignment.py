@@ -30,14 +30,14 @@ class Aligner:
         self.settings, self.device = settings, device
         self.pairs = Pairs(folder, settings, seed)
 
-    def loss(self, model: Any, step: int, attention: Attention, dtype: torch.dtype) -> torch.Tensor:
+    def loss(self, model: Any, step: int, attention: Attention) -> torch.Tensor:
         """Returns the loss of a step's pairs, in nats an anchor, without its weight. The output
         layer takes part with a factor of 0, so that at every ZeRO stage each parameter has a
         gradient in each backward pass."""
         texts = self.pairs.texts(step)
         packed = build_sequence([(ids, np.zeros(len(ids), bool)) for ids, _ in texts], self.device)
         first = torch.zeros(1, dtype=torch.int64, device=self.device)
-        output = forward(model, packed, attention, dtype, first, output_hidden_states=True)
+        output = forward(model, packed, attention, first, output_hidden_states=True)
         hidden = output.hidden_states[self.block][0, : packed.real]
         pooled = torch.from_numpy(np.concatenate([part for _, part in texts])).to(self.device)
         vectors = pool(hidden, packed.segments, pooled, self.settings)

@@ -1,7 +1,7 @@
-"""Attention that stays inside a conversation, for each kernel. ``eager`` and ``sdpa`` take a mask
-in full form. ``flex`` (torch's flex attention) takes it as a function and skips closed blocks,
-which needs a GPU and compiles once. ``flash`` (flash-attn) takes none and knows no shared start:
-transformers reads the borders from the restarting positions."""
+"""Attention that stays inside a conversation, for each kernel. ``eager`` and ``sdpa`` compute
+conversations in groups. ``flex`` (torch's flex attention) takes a mask as a function and skips
+closed blocks, which needs a GPU and compiles once. ``flash`` (flash-attn) takes none and knows no
+shared start: transformers reads the borders from the restarting positions."""
 
 import importlib.util
 from typing import Any, Literal
@@ -12,18 +12,17 @@ from torch.nn.attention.flex_attention import create_block_mask
 from bayling_study.config.tuning import TuningSection
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.sizing.choice import attention_kernel
-from bayling_study.shared.sizing.memory import packed_length
+from bayling_study.stages.tuning.grouped import SHARED, Groups
 
-Attention = Literal["sdpa", "eager", "flash_attention_2", "flex_attention"]
+Attention = Literal["grouped_sdpa", "grouped_eager", "flash_attention_2", "flex_attention"]
 """Names that transformers gives to the kernels."""
 NAMES: dict[str, Attention] = {
-    "sdpa": "sdpa",
-    "eager": "eager",
+    "sdpa": "grouped_sdpa",
+    "eager": "grouped_eager",
     "flash": "flash_attention_2",
     "flex": "flex_attention",
 }
 """Setting to transformers' name."""
-SHARED = -1  # segment of the start that all conversations of a sequence have in common
 FILLING = -2
 """Segment of tokens that only fill a sequence; they see each other, and no one sees them."""
 FLEX_BLOCK = 128
@@ -41,7 +40,7 @@ def kernel(settings: TuningSection, gpu: bool) -> str:
     if settings.attention == "flex" and not gpu:
         what = "flex attention has no backward pass on a CPU"
         raise StudyError(what, where="tuning.attention: flex", fix="attention: sdpa")
-    return attention_kernel(settings.attention, gpu, flash, packed_length(settings))
+    return attention_kernel(settings.attention, gpu, flash, settings.max_length)
 
 
 def filled(length: int, attention: Attention) -> int:
@@ -49,21 +48,15 @@ def filled(length: int, attention: Attention) -> int:
     return length + (-length % FLEX_BLOCK if attention == "flex_attention" else 0)
 
 
-def attention_mask(segments: torch.Tensor, attention: Attention, dtype: torch.dtype) -> Any:
-    """Returns what makes attention causal inside a conversation and closed between them. SDPA takes
-    truth values [1, 1, length, length], eager attention takes 0 and the lowest number of ``dtype``,
-    flex attention a ``BlockMask``, flash attention nothing. ``segments`` is int64 [length], the
-    conversation of each token."""
+def inside_conversations(segments: torch.Tensor, attention: Attention) -> dict[str, Any]:
+    """Returns the arguments of a model that make attention causal inside a conversation and closed
+    between them: flex attention takes a ``BlockMask``, flash attention nothing. ``segments`` is
+    int64 [length], the conversation of each token."""
     if attention == "flash_attention_2":
-        return None
+        return {"attention_mask": None}
     if attention == "flex_attention":
-        return _block_mask(segments)
-    seen, by = segments[None, :], segments[:, None]
-    allowed = torch.tril((seen == by) | (seen == SHARED))[None, None]
-    if attention == "sdpa":
-        return allowed
-    closed = torch.zeros(allowed.shape, dtype=dtype, device=segments.device)
-    return closed.masked_fill(~allowed, torch.finfo(dtype).min)
+        return {"attention_mask": _block_mask(segments)}
+    return {"attention_mask": None, "groups": Groups(segments)}
 
 
 def _block_mask(segments: torch.Tensor) -> Any:

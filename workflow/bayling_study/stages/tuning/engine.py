@@ -61,8 +61,8 @@ def load_model(
     foundation: str, settings: TuningSection, attention: Attention, seed: int = 0
 ) -> Any:
     """Loads the foundation for training; an adapter starts from the seed (``StudyError`` if
-    sequences are longer than the model's positions reach, or the weights do not fit
-    config.json)."""
+    sequences are longer than the model's positions reach, its attention cannot be chosen, or the
+    weights do not fit config.json)."""
     dtype = model_dtype(settings)
     options = adapters.load_options(settings.adapter, dtype)
     model = load_whole(Path(foundation), dtype=dtype, attn_implementation=attention, **options)
@@ -70,6 +70,10 @@ def load_model(
     if reach is not None and settings.max_length > reach:
         what = f"the foundation has {reach} positions"
         raise StudyError(what, where="tuning.max_length", fix=f"{reach}")
+    if attention.startswith("grouped_") and not model._supports_attention_backend:
+        what = f"{type(model).__name__} has an attention of its own: conversations in one sequence "
+        what += "would see each other"
+        raise StudyError(what, where="tuning.attention", fix="choose a foundation of another kind")
     model.config.use_cache = False
     sum_in_fp32(model)
     if settings.gradient_checkpointing:

@@ -32,7 +32,7 @@ class MemoryCheck:
     """Compares the formula of the memory plan with what training took. Make it before the model is
     loaded: on the CPU, what the libraries take by then is in no formula. What they take later (0.2
     GiB) is in the measured number. ``shape`` is none where it is not known, ``tuning`` has no
-    ``auto``, ``attention`` is the kernel by transformers' name."""
+    ``auto``, ``attention`` is the kernel."""
 
     def __init__(
         self, shape: Shape | None, tuning: TuningSection, processes: int, attention: str

@@ -1,7 +1,7 @@
 """A packed sequence as tensors, and its loss.
 
-Positions restart at zero in every conversation, and the attention mask is causal inside a
-conversation and closed between them. Tokens that all conversations start with (a template's
+Positions restart at zero in every conversation, and attention is causal inside a conversation and
+closed between them. Tokens that all conversations start with (a template's
 system text) stand once at the sequence's start, seen by all: causal attention makes them the same
 in each, so this changes no number and saves their copies. The output layer is computed only where
 a token is supervised, which saves most of its cost; logits are compared in fp32.
@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from bayling_study.stages.tuning.attention import FILLING, SHARED, Attention, attention_mask, filled
+from bayling_study.stages.tuning.attention import FILLING, Attention, filled, inside_conversations
+from bayling_study.stages.tuning.grouped import SHARED
 
 Tokenised = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
 
@@ -85,7 +86,6 @@ def forward(
     model: Any,
     packed: PackedSequence,
     attention: Attention,
-    dtype: torch.dtype,
     keep: torch.Tensor,
     **asked: bool,
 ) -> Any:
@@ -95,29 +95,27 @@ def forward(
     return model(
         input_ids=packed.tokens,
         position_ids=packed.positions,
-        attention_mask=attention_mask(packed.segments, attention, dtype),
         logits_to_keep=keep,
         use_cache=False,
+        **inside_conversations(packed.segments, attention),
         **asked,
     )
 
 
 def sequence_logits(
-    model: Any, packed: PackedSequence, attention: Attention, dtype: torch.dtype, keep: torch.Tensor
+    model: Any, packed: PackedSequence, attention: Attention, keep: torch.Tensor
 ) -> torch.Tensor:
     """Returns fp32 logits [len(keep), vocabulary] at the given positions of a packed sequence."""
-    logits: torch.Tensor = forward(model, packed, attention, dtype, keep).logits[0].float()
+    logits: torch.Tensor = forward(model, packed, attention, keep).logits[0].float()
     return logits
 
 
-def sequence_loss(
-    model: Any, packed: PackedSequence, attention: Attention, dtype: torch.dtype
-) -> torch.Tensor:
+def sequence_loss(model: Any, packed: PackedSequence, attention: Attention) -> torch.Tensor:
     """Returns the summed cross-entropy of a sequence's supervised tokens, in nats. A sequence
     without supervised tokens gives a zero that still runs backward through the model, because all
     processes must take part in every collective operation."""
     if not packed.supervised:
         first = torch.zeros(1, dtype=torch.int64, device=packed.tokens.device)
-        return sequence_logits(model, packed, attention, dtype, first).sum() * 0.0
-    logits = sequence_logits(model, packed, attention, dtype, packed.keep)
+        return sequence_logits(model, packed, attention, first).sum() * 0.0
+    logits = sequence_logits(model, packed, attention, packed.keep)
     return torch.nn.functional.cross_entropy(logits, packed.targets, reduction="sum")

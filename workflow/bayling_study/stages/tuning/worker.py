@@ -27,7 +27,7 @@ from bayling_study.shared.sizing.memory import packed_length
 from bayling_study.stages.tuning import checkpoints, curriculum, output, states
 from bayling_study.stages.tuning.alignment import Aligner
 from bayling_study.stages.tuning.attention import NAMES, filled, kernel
-from bayling_study.stages.tuning.engine import gather_weights, model_dtype, start_engine
+from bayling_study.stages.tuning.engine import gather_weights, start_engine
 from bayling_study.stages.tuning.job import TrainingJob, report
 from bayling_study.stages.tuning.memory import TRIM_STEPS, MemoryCheck, release_free_memory
 from bayling_study.stages.tuning.packing import Schedule
@@ -51,8 +51,8 @@ class Worker:
         self.rank = torch.distributed.get_rank()
         self.processes = torch.distributed.get_world_size()
         self.device = local_device()
-        self.attention = NAMES[kernel(self.settings, self.device.type == "cuda")]
-        self.dtype = model_dtype(self.settings)
+        chosen = kernel(self.settings, self.device.type == "cuda")
+        self.attention = NAMES[chosen]
         self.tokens = token_set.load(job.tokens)
         flash = self.attention == "flash_attention_2"  # it knows no shared start
         phases = curriculum.configured(self.settings, job.folder, self.tokens.lengths, job.seed)
@@ -70,7 +70,7 @@ class Worker:
         )
         self.store = checkpoints.Checkpoints(job.folder, self.settings.keep_checkpoints)
         shape = model_shape(Path(job.foundation))
-        self.memory = MemoryCheck(shape, self.settings, self.processes, self.attention)
+        self.memory = MemoryCheck(shape, self.settings, self.processes, chosen)
         about = self.settings.precision, self.processes, self.settings.adapter
         self.utilisation = Utilisation.of(shape, *about)
         self.engine = start_engine(job.foundation, self.settings, self.attention, job.seed)
@@ -119,7 +119,7 @@ class Worker:
             conversations = [self.tokens.conversation(index) for index in packed]
             sequence = build_sequence(conversations, self.device, self.schedule.prefix(packed))
             self.memory.note(sequence.tokens.shape[1], sequence.supervised)
-            loss = sequence_loss(self.engine, sequence, self.attention, self.dtype)
+            loss = sequence_loss(self.engine, sequence, self.attention)
             total += loss.detach().double().cpu()
             # DeepSpeed averages over processes; the mean here is over the step's tokens.
             self.engine.backward(loss * (self.processes / supervised))
@@ -133,7 +133,7 @@ class Worker:
     def _align(self, step: int) -> float:
         """Adds the gradients of the step's pairs; returns their loss without its weight."""
         assert self.aligner is not None
-        loss = self.aligner.loss(self.engine, step, self.attention, self.dtype)
+        loss = self.aligner.loss(self.engine, step, self.attention)
         self.memory.note(self.aligner.pairs.length(step), 1)
         # All processes have the same loss, so their average is the loss.
         self.engine.backward(loss * self.aligner.settings.weight)
