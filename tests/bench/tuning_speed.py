@@ -132,6 +132,7 @@ class Bench:
 
     def ours(self, steps: list[list[int]]) -> tuple[Times, float]:
         """This project: the rows of ``Schedule`` and the loss of ``sequence_loss``."""
+        self.engine.module.set_attn_implementation(self.attention)
         watch, total = Stopwatch(), 0.0
         for step in steps:
             number = next(n for n in range(self.schedule.steps) if self._is(n, step))
@@ -151,6 +152,7 @@ class Bench:
         """Returns a way that pads each conversation to the maximum or to its micro-batch's."""
 
         def run(steps: list[list[int]]) -> tuple[Times, float]:
+            self.engine.module.set_attn_implementation("eager")
             watch, total = Stopwatch(), 0.0
             for step in steps:
                 for start in range(0, len(step), micro):
