@@ -11,8 +11,7 @@ import pytest
 from bayling_study.commands.plan.jobs import job_names, record_of
 from bayling_study.commands.status import cancel
 from bayling_study.commands.status.__main__ import _lines_of, duration, jobs, status
-from bayling_study.commands.status.queues import slurm
-from bayling_study.commands.status.queues.table import SCHEDULERS, queued
+from bayling_study.commands.status.queues import SCHEDULERS, queued, slurm_jobs, slurm_name
 from bayling_study.config import load_config
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import write_json
@@ -107,7 +106,7 @@ def test_only_the_studys_own_jobs_are_its_queue(tmp_path, squeue):
         row("3", "bayling_tiny_uuid", tmp_path / "clone"),
         row("4", "somebody", tmp_path),
     )
-    found = slurm.jobs("tiny", tmp_path)
+    found = slurm_jobs("tiny", tmp_path)
     assert [(job.number, job.rule) for job in found] == [("1", "tuning tuned")]
 
 
@@ -155,7 +154,7 @@ def test_where_the_queue_cannot_be_asked_nothing_is_taken_for_gone(tmp_path, mon
 def test_a_queue_that_does_not_answer_is_an_error_not_an_empty_queue(tmp_path, squeue, monkeypatch):
     (tmp_path / "bin" / "squeue").write_text("#!/bin/sh\necho no controller >&2; exit 1\n")
     with pytest.raises(StudyError, match="no controller"):
-        slurm.jobs("tiny", tmp_path)
+        slurm_jobs("tiny", tmp_path)
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:/bin")
     assert queued("tiny", tmp_path) == (None, ["queue: squeue: no controller"])
     (tmp_path / "bin" / "condor_q").write_text("#!/bin/sh\n")  # another that has no job of it
@@ -165,7 +164,7 @@ def test_a_queue_that_does_not_answer_is_an_error_not_an_empty_queue(tmp_path, s
 
 @pytest.mark.parametrize(("name", "start"), [("replay-7b", "replay-7b"), ("a.b", "a-b")])
 def test_names_of_jobs_are_as_the_plugin_allows(name, start):
-    assert slurm.job_name(name) == f"bayling_{start}"
+    assert slurm_name(name) == f"bayling_{start}"
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(5, "5 s"), (200, "3:20 min"), (7500, "2:05 h")])

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from bayling_study.commands.status import cancel
-from bayling_study.commands.status.queues import gridengine
-from bayling_study.commands.status.queues.table import queued
+from bayling_study.commands.status.queues import queued, sge_jobs
 from bayling_study.core.errors import StudyError
 from helpers import ROOT
 
@@ -94,7 +93,7 @@ def test_jobs_that_end_between_two_questions_are_gone(tmp_path, cell):
     gone = "*) /bin/cat xml ;; esac"
     script = f'case "$1" in -j) echo "Following jobs do not exist: 7" >&2; exit 1 ;; {gone}'
     (tmp_path / "bin" / "qstat").write_text(f"#!/bin/sh\ncd {tmp_path}/bin\n{script}\n")
-    assert gridengine.jobs("tiny", tmp_path) == []
+    assert sge_jobs("tiny", tmp_path) == []
 
 
 def test_a_master_that_does_not_answer_is_no_empty_queue(tmp_path, cell, monkeypatch):

@@ -7,8 +7,7 @@ import subprocess
 import pytest
 
 from bayling_study.commands.status import cancel
-from bayling_study.commands.status.queues import htcondor
-from bayling_study.commands.status.queues.table import SCHEDULERS
+from bayling_study.commands.status.queues import SCHEDULERS, condor_jobs
 from bayling_study.core.errors import StudyError
 from helpers import ROOT
 
@@ -49,7 +48,7 @@ HTCONDOR = ("--profile", str(ROOT / "config" / "profiles" / "htcondor"))
 
 def test_the_queue_is_asked_for_one_study_in_one_folder(tmp_path, pool):
     pool(MINE, HELD)
-    jobs = htcondor.jobs('ti"ny', tmp_path)
+    jobs = condor_jobs('ti"ny', tmp_path)
     assert [(job.number, job.rule, job.state) for job in jobs] == [
         ("7.0", "tuning", "running"),
         ("8.0", "comet_score", "held"),

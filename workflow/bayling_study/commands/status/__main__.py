@@ -15,8 +15,7 @@ from typing import NamedTuple
 
 from bayling_study.commands.plan.jobs import job_names, record_of
 from bayling_study.commands.running.meters import read_meter
-from bayling_study.commands.status.queues.queued import Queued
-from bayling_study.commands.status.queues.table import queued
+from bayling_study.commands.status.queues import Queued, queued
 from bayling_study.commands.summary import WIDTH, ending
 from bayling_study.config import load_config
 from bayling_study.core import cli

@@ -9,7 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from bayling_study.commands.status.queues.table import LOOK, SCHEDULERS, Scheduler
+from bayling_study.commands.status.queues import LOOK, SCHEDULERS, Scheduler
 from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.dag.profiles import read_profile

@@ -1,1 +1,0 @@
-"""The jobs of a study in the queues of schedulers: a module each, and their table."""
