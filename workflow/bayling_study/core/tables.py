@@ -1,7 +1,10 @@
-"""Tables that people edit: tab-separated, the columns named in the first line."""
+"""Tables that people edit: tab-separated, the columns named in the first line; or in YAML."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from bayling_study.core.errors import StudyError
 
@@ -31,3 +34,8 @@ def read_table(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[s
             fix = "separate the columns by single tabs; an unknown value is an empty cell"
             raise StudyError(what, where=f"{path}:{number}", fix=fix)
         yield f"{path}:{number}", dict(zip(columns, cells, strict=True))
+
+
+def beside(module: str) -> Any:
+    """Returns what stands in the YAML file beside a module (its ``__file__``), under its name."""
+    return yaml.safe_load(Path(module).with_suffix(".yaml").read_text(encoding="utf-8"))

@@ -2,11 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from random import Random
-from typing import Any
-
-import yaml
 
 from bayling_study.core import languages
 from bayling_study.shared.interactive.dialogue import choose
@@ -24,11 +20,6 @@ def draw(
     library = workshop.library
     deck = library.deck(direction, {condition: partial(fits, library)} if fits else {})
     return deck.draw() if len(deck) else None
-
-
-def wordings_beside(module: str) -> Any:
-    """Returns what stands in the YAML file beside a recipe's module."""
-    return yaml.safe_load(Path(module).with_suffix(".yaml").read_text(encoding="utf-8"))
 
 
 def written(

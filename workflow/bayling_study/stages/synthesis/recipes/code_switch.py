@@ -10,15 +10,16 @@ CSCL goes on with whole sentences of a text (``code_switch.unit``).
 from random import Random
 
 from bayling_study.config.synthesis import CodeSwitch
+from bayling_study.core.tables import beside
 from bayling_study.core.text.words import words
 from bayling_study.shared.interactive.lexicon import MOST_LETTERS, exchangeable, exchanged
 from bayling_study.shared.interactive.library import Library, aligned_sentences
 from bayling_study.shared.interactive.types import DirectedPair, Step
-from bayling_study.stages.synthesis.parts import draw, wordings_beside, written
+from bayling_study.stages.synthesis.parts import draw, written
 from bayling_study.stages.synthesis.registry import Workshop, recipe
 from bayling_study.stages.synthesis.types import Instruction, instruction_of
 
-WORDINGS = wordings_beside(__file__)
+WORDINGS = beside(__file__)
 
 
 @recipe("code-switch")

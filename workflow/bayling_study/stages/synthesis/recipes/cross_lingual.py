@@ -4,18 +4,19 @@ the source language, and the answer, which aligned text gives, in the target lan
 
 from random import Random
 
+from bayling_study.core.tables import beside
 from bayling_study.core.text.forms import occurrences
 from bayling_study.core.text.words import is_quotable
 from bayling_study.shared.interactive.library import Library, aligned_sentences
 from bayling_study.shared.interactive.types import DirectedPair, Step
-from bayling_study.stages.synthesis.parts import draw, wordings_beside, written
+from bayling_study.stages.synthesis.parts import draw, written
 from bayling_study.stages.synthesis.registry import Workshop, recipe
 from bayling_study.stages.synthesis.types import Instruction, instruction_of
 
 GAP = "____"
 MAX_SENTENCES = 2  # a text to continue has two sentences: what follows the first is then one answer
 
-WORDINGS = wordings_beside(__file__)
+WORDINGS = beside(__file__)
 
 
 @recipe("cross-lingual")

@@ -9,12 +9,13 @@ the suite ``capitals`` holds out are never used, in any language.
 
 from random import Random
 
+from bayling_study.core.tables import beside
 from bayling_study.shared import capitals
-from bayling_study.stages.synthesis.parts import wordings_beside, written
+from bayling_study.stages.synthesis.parts import written
 from bayling_study.stages.synthesis.registry import Workshop, recipe
 from bayling_study.stages.synthesis.types import Instruction
 
-WORDINGS = wordings_beside(__file__)
+WORDINGS = beside(__file__)
 SOURCE = "cldr"
 COUNTRY, CITY = 0, 1
 FACTS = {"capital": (COUNTRY, CITY), "country": (CITY, COUNTRY), "name": (COUNTRY, COUNTRY)}

@@ -6,13 +6,14 @@ from random import Random
 
 from bayling_study.config.answering import PIVOT
 from bayling_study.core import languages
+from bayling_study.core.tables import beside
 from bayling_study.shared.interactive.library import Library
 from bayling_study.shared.interactive.types import Step
-from bayling_study.stages.synthesis.parts import draw, wordings_beside, written
+from bayling_study.stages.synthesis.parts import draw, written
 from bayling_study.stages.synthesis.registry import Workshop, recipe
 from bayling_study.stages.synthesis.types import Instruction, instruction_of
 
-WORDINGS = wordings_beside(__file__)
+WORDINGS = beside(__file__)
 LABELS = {"en": "{language}: {text}", "zh": "{language}：{text}"}
 
 

@@ -10,17 +10,18 @@ from random import Random
 
 from bayling_study.config.answering import PIVOT
 from bayling_study.core import languages
+from bayling_study.core.tables import beside
 from bayling_study.core.text.words import sentences
 from bayling_study.shared.answer_labels import INSTRUCTION_LABEL, label
 from bayling_study.shared.interactive.dialogue import choose
 from bayling_study.shared.interactive.library import Library
 from bayling_study.shared.interactive.types import DirectedPair, Step
-from bayling_study.stages.synthesis.parts import draw, wordings_beside
+from bayling_study.stages.synthesis.parts import draw
 from bayling_study.stages.synthesis.recipes.cross_lingual import MAX_SENTENCES, WORDINGS
 from bayling_study.stages.synthesis.registry import Workshop, recipe
 from bayling_study.stages.synthesis.types import Instruction, instruction_of
 
-TRANSLATE = wordings_beside(__file__)
+TRANSLATE = beside(__file__)
 Texts = tuple[str, str, str]
 """Of a task: its text in the source language and in the pivot, and the answer in the pivot."""
 

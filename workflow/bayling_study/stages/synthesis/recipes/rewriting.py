@@ -3,11 +3,13 @@ answer is aligned text, the second one the teacher's, taken only if code finds i
 right script, of about the same length, with the names kept, changed, and yet about the same thing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from random import Random
+from typing import Any
 
 from bayling_study.core import languages
+from bayling_study.core.tables import beside
 from bayling_study.core.text.words import length
 from bayling_study.shared.interactive.checks import Check, satisfied
 from bayling_study.shared.interactive.dialogue import choose
@@ -25,50 +27,27 @@ SHORTEST, LONGEST = 0.5, 2.0
 COMMON = 0.15
 """Words that it must share with the first one: another text altogether is no rewriting."""
 
-FRAME = (
-    "Rewrite the {language} text below. {task} Keep its meaning, its language and all names. "
-    "Answer with the rewritten text alone.\n\n{text}"
-)
-
-
-TASK = "Say the same in other words."
-DEMANDS = {
-    "en": ["Say it in other words.", "Could you paraphrase that?", "Give me another translation."],
-    "zh": ["换一种说法。", "请改写一下译文。", "还可以怎么译？"],
-}
-STYLES = {
-    "formal": ("Make it formal and polite.", "Make it more formal.", "请更正式一些。"),
-    "casual": ("Make it casual, as among friends.", "Make it more casual.", "请更口语一些。"),
-    "simple": ("Use short, simple words.", "Use simpler words.", "请用更简单的词。"),
-    "literary": ("Make it literary.", "Give it a literary style.", "请写得更有文采。"),
-    "news": ("Write it as a newspaper would.", "Write it like a news report.", "请写成新闻体。"),
-}
-"""Style to what the teacher is told and what the user says in English and in Chinese."""
+WORDINGS = beside(__file__)
 
 
 @recipe("paraphrase", taught=True)
 def paraphrase(workshop: Workshop, direction: str, rng: Random) -> TeacherQuestion | None:
     """A request for a translation, then for a paraphrase of it."""
-    return _rewritten(workshop, direction, rng, "paraphrase", TASK, DEMANDS)
+    return _rewritten(workshop, direction, rng, "paraphrase", WORDINGS["paraphrase"])
 
 
 @recipe("style", taught=True)
 def style(workshop: Workshop, direction: str, rng: Random) -> TeacherQuestion | None:
     """A request for a translation, then for another style."""
-    task, english, chinese = STYLES[rng.choice(sorted(STYLES))]
-    return _rewritten(workshop, direction, rng, "style", task, {"en": [english], "zh": [chinese]})
+    wordings = WORDINGS["styles"][rng.choice(sorted(WORDINGS["styles"]))]
+    return _rewritten(workshop, direction, rng, "style", wordings)
 
 
 def _rewritten(
-    workshop: Workshop,
-    direction: str,
-    rng: Random,
-    name: str,
-    task: str,
-    demands: Mapping[str, Sequence[str]],
+    workshop: Workshop, direction: str, rng: Random, name: str, wordings: Mapping[str, Any]
 ) -> TeacherQuestion | None:
     """Returns the question to the teacher; nothing if the direction has no segment. The teacher is
-    told the task; ``demands`` has what the user may write, by language."""
+    told the ``task`` of the wordings; by language they have what the user may write."""
     segment = draw(workshop, direction)
     if segment is None:
         return None
@@ -76,9 +55,10 @@ def _rewritten(
     first = demand_named("translate").make(Scene(segment, language), workshop.library, rng)
     if first is None:
         return None
-    user = rng.choice(demands[language])
+    user = rng.choice(wordings[language])
     target = languages.name(segment.target)
-    text = FRAME.format(language=target, task=task, text=segment.target_text)
+    told = {"task": wordings["task"], "text": segment.target_text}
+    text = WORDINGS["frame"].format(language=target, **told)
     messages = [{"role": "user", "content": text}]
     return TeacherQuestion(messages, partial(_finished, name, direction, language, first, user))
 

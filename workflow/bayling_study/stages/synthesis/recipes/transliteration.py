@@ -4,13 +4,14 @@ transliteration by uroman; this is the same pair for a causal model, as a task."
 
 from random import Random
 
+from bayling_study.core.tables import beside
 from bayling_study.shared.interactive.types import Step
 from bayling_study.shared.romanisation import has_other_script, romanised
-from bayling_study.stages.synthesis.parts import draw, wordings_beside, written
+from bayling_study.stages.synthesis.parts import draw, written
 from bayling_study.stages.synthesis.registry import Workshop, recipe
 from bayling_study.stages.synthesis.types import Instruction, instruction_of
 
-WORDINGS = wordings_beside(__file__)
+WORDINGS = beside(__file__)
 
 
 @recipe("transliteration", fits=lambda direction: has_other_script(direction.split("-")[0]))
