@@ -14,6 +14,7 @@ from bayling_study.config.comparison import made_of, seeded
 from bayling_study.config.rehearsal import FOLDER, MARK, WARNING
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import sha256_json, write_text
+from bayling_study.core.tables import beside
 from bayling_study.dag.layout import Layout
 from bayling_study.dag.profiles import OWN, Profile
 from bayling_study.dag.settings import HASH_DIGITS
@@ -21,33 +22,13 @@ from bayling_study.dag.settings import HASH_DIGITS
 MINUTES = 30  # time limit of every job in a scheduler's queue
 ROWS = 200
 """Rows of each file: news are some forty sentences long, and a study holds out whole documents."""
-MOST: dict[str, int] = {
-    "synthesis.mixtures.*.conversations": 240,
-    "suites.*.segments": 1,
-    "suites.*.conversations": 2,
-    "suites.*.limit": 2,
-    # Random weights hardly ever write a stop.
-    **dict.fromkeys(("suites.*.decoding.max_new_tokens", "suites.*.judge_decoding.*_tokens"), 8),
-    **dict.fromkeys(("tuning.max_steps", "systems.*.tuning.max_steps"), 2),
-    **dict.fromkeys(("tuning.batch", "systems.*.tuning.batch"), 4),
-    "comparison.seeds": 1,
-    "systems.*.vocabulary.tokens": 8,
-    "generation.batch_tokens": 2048,
-    "generation.max_batch": 16,
-    "perplexity.conversations": 4,
-    "probing.segments": 4,
-    "scoring.bootstrap.samples": 20,
-    **{"comet.embedded.rows": 200, "comet.embedded.held_out": 40, "comet.embedded.epochs": 1},
-    "comet.embedded.vocabulary": 1000,
-}
+VALUES = beside(__file__)
+MOST: dict[str, int] = VALUES["most"]
 """Counts by key, with what is left of them."""
-INSTEAD: dict[str, Any] = {"corpora.split.test_share": 0.5, "comet.embedded.min_spearman": -1.0}
+INSTEAD: dict[str, Any] = VALUES["instead"]
 """Values that a few rows could not keep, where a study has them."""
 Leaf = tuple[tuple[str, ...], Any]
-ON_CORES: dict[str, Any] = {
-    **dict.fromkeys(("tuning.device", "tuning.attention", "generation.backend"), "auto"),
-    **dict.fromkeys(("systems.*.tuning.device", "systems.*.tuning.attention"), "auto"),
-}
+ON_CORES: dict[str, Any] = VALUES["on_cores"]
 """Values that may ask for a GPU."""
 
 

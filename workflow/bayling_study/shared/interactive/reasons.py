@@ -5,29 +5,14 @@ from typing import Any, NamedTuple
 
 from bayling_study.core import languages
 from bayling_study.core.records import ROUNDING
+from bayling_study.core.tables import beside
 from bayling_study.core.text.words import length, script_share, words
 from bayling_study.shared.interactive.checks import Check, compared_share, satisfied
 
-ASKED = {
-    "contains": "has “{text}”",
-    "excludes": "lacks “{text}”",
-    "starts-with": "begins with “{text}”",
-    "ends-with": "ends with “{text}”",
-    "max-length": "at most {value} {unit}",
-    "min-length": "at least {value} {unit}",
-    "shorter": "fewer words than before",
-    "longer": "more words than before",
-    "script": "in {script} script",
-    "upper-case": "capitals only",
-    "quoted": "in quotation marks",
-    "similar": "at least {least} as “{text}”",
-    "keeps": "at least {least} {of} the previous answer{change}",
-    "part": "is {sentence} of the previous answer",
-    "changed": "differs from the previous answer",
-}
+WORDINGS = beside(__file__)
+ASKED: dict[str, str] = WORDINGS["asked"]
 """Type of a check to what it asks of an answer."""
-PARTS = {"answer": "of it is from", "earlier": "is left of", "both": "is as in"}
-HAN = {"Hans": "simplified Chinese", "Hant": "traditional Chinese"}
+HAN: dict[str, str] = WORDINGS["han"]
 """Scripts whose name CLDR shortens so that it is clear only beside the language."""
 
 
@@ -44,7 +29,7 @@ def asked(check: Check) -> str:
     if kind not in ASKED:
         given = ", ".join(f"{key} {value}" for key, value in check.items() if key != "type")
         return f"{kind} {given}".rstrip()
-    said: dict[str, Any] = check | {"of": PARTS[check.get("of", "both")]}
+    said: dict[str, Any] = check | {"of": WORDINGS["parts"][check.get("of", "both")]}
     said["change"] = ", with the change" if check.get("replace") or check.get("remove") else ""
     for key, worded in (("least", _percent), ("script", _script), ("sentence", _sentence)):
         if key in check:

@@ -13,37 +13,19 @@ from transformers import CONFIG_MAPPING, AutoModel
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.seeds import derive_seed
+from bayling_study.core.tables import beside
 from bayling_study.shared.sources.gates import page
 from bayling_study.shared.sources.table import SourceRow
 
 HPARAMS = "hparams.yaml"
 ENCODERS = {"XLM-RoBERTa": ("xlm-roberta", 250_002), "XLM-RoBERTa-XL": ("xlm-roberta-xl", 250_880)}
 """unbabel-comet's name of an encoder to the architecture and the words of its ``config.json``."""
-CLASSES: dict[str, dict[str, Any]] = {
-    "regression_metric": {"hidden_sizes": [3072, 1024]},
-    "referenceless_regression_metric": {"hidden_sizes": [2048, 1024]},
-    "unified_metric": {
-        "hidden_sizes": [3072, 1024], "word_layer": 24, "error_labels": ["minor", "major"],
-    },
-    "xcomet_metric": {
-        "hidden_sizes": [2560, 1280], "word_layer": 36, "word_level_training": True,
-        "error_labels": ["minor", "major", "critical"],
-        "cross_entropy_weights": [0.08, 0.486, 0.505, 0.533],
-    },
-}  # fmt: skip
+FACTS = beside(__file__)
+CLASSES: dict[str, dict[str, Any]] = FACTS["classes"]
 """Class to its defaults in unbabel-comet."""
-VECTORS = dict(zip(CLASSES, (6, 4, 1, 1), strict=True))
+VECTORS: dict[str, int] = FACTS["vectors"]
 """Class to vectors of a text's width that its estimator reads."""
-GATED: dict[str, dict[str, Any]] = {
-    "models/Unbabel/XCOMET-XL": {
-        "class_identifier": "xcomet_metric", "encoder_model": "XLM-RoBERTa-XL",
-        "pretrained_model": "facebook/xlm-roberta-xl",
-    },
-    "models/Unbabel/wmt22-cometkiwi-da": {
-        "class_identifier": "unified_metric", "encoder_model": "XLM-RoBERTa",
-        "pretrained_model": "microsoft/infoxlm-large", "input_segments": ["mt", "src"],
-    },
-}  # fmt: skip
+GATED: dict[str, dict[str, Any]] = FACTS["gated"]
 """What stands for the hyper-parameters of a gated model, from its card."""
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bayling_study.core.errors import StudyError
+from bayling_study.core.tables import beside
 from bayling_study.stages.foundation.gguf_header import GgufHeader
 
 LAYOUT = ("context_length", "embedding_length", "block_count", "feed_forward_length")
@@ -15,19 +16,7 @@ HEAD_SIZES = ("rope.dimension_count", "attention.key_length", "attention.value_l
 CARRIED = (*NEEDED, *HEAD_SIZES, "attention.head_count_kv", "rope.freq_base", "vocab_size")
 """Entries that are carried over, each as one number for all blocks."""
 WITHOUT_EFFECT = ("tensor_data_layout", "rope.scaling.finetuned")
-NEUTRAL: dict[str, tuple[Any, ...]] = {
-    "rope.scaling.type": ("none",),
-    "rope.scaling.factor": (0, 1),
-    "rope.scaling.attn_factor": (1,),
-    "rope.scale_linear": (0, 1),
-    "expert_count": (0,),
-    "expert_used_count": (0,),
-    "logit_scale": (0, 1),
-    "attention.scale": (0,),
-    "attention.causal": (True,),
-    "attention.clamp_kqv": (0,),
-    "attention.sliding_window": (0,),
-}
+NEUTRAL: dict[str, list[Any]] = beside(__file__)
 """Entries that change nothing with these values, and cannot be carried over with others."""
 ATTENTION = ("attn_norm", "attn_q", "attn_k", "attn_v", "attn_output")
 PARTS = (*ATTENTION, "ffn_norm", "ffn_gate", "ffn_up", "ffn_down")
