@@ -48,11 +48,11 @@ FOUR_BITS = 0.5 + 4 / 64
 """Bytes of a weight in NF4 with an fp32 constant for each block of 64 (QLoRA)."""
 LIBRARIES = 410 << 20
 """Bytes of Python, torch, transformers and DeepSpeed in a process, before its model is loaded."""
-HOLES = 0.2
+HOLES = 0.1
 """Bytes of the C library's heap that no one uses, per byte of activations and root of the number
 of steps, in a process that trains on cores: its sequences ask for blocks of ever other sizes. With
-SmolLM2-135M (1.1 GiB of activations) a process held 3.8 to 4.1 GiB after one step, 5.0 and 5.1
-after 24, 5.4 after 50 and 6.3 after 125; beyond that nothing was measured."""
+SmolLM2-135M and sequences of up to 1,616 tokens (2.1 GiB of activations) a process held 4.0 GiB
+after one step, 5.8 after 24 and 6.3 after 50; beyond that nothing was measured."""
 BUCKET = 1 << 25  # gradients that DeepSpeed sums over processes at a time
 GATHERED = 1 << 28  # parameters that stage 3 holds whole at a time, at most
 SUBGROUP = 1_000_000_000
