@@ -1,13 +1,19 @@
 """Section ``suites``: test sets with their prompts, decoding and metrics."""
 
+from pathlib import Path
 from typing import Annotated, Literal, get_args
 
 from pydantic import Field, StringConstraints
 
 from bayling_study.config.base import Direction, Name, Section, Share
-from bayling_study.config.judge_prompt import INSTRUCTION
 from bayling_study.config.multiple_choice import HarnessSuite, NliSuite, QuestionsSuite
 from bayling_study.config.names import WMT22_ZERO_SHOT
+
+JUDGE_PROMPT = Path(__file__).with_name("judge_prompt.txt").read_text("utf-8").removesuffix("\n")
+"""What a judge is told where the configuration does not say otherwise. The authors' judge prompt
+was not released. Their GPT-4 reviews have the output form of FairEval (i-Eval/FairEval,
+FairEval.py): evidence first, then one score per assistant. The prompt here asks for that form in
+words of our own."""
 
 
 class Decoding(Section):
@@ -232,7 +238,7 @@ class JudgedSuite(Section):
     """System that judges: an ``endpoint``, or one that is run here (it is served on loopback)."""
     baseline: Name
     """System whose answers all others are compared with."""
-    judge_prompt: str = INSTRUCTION
+    judge_prompt: str = JUDGE_PROMPT
     """What the judge is told; ``{first}`` and ``{second}`` become the two conversations. It must
     ask for lines such as "Score of the Assistant 1: 8", on a scale of 1 to 10."""
     judge_decoding: Decoding = Decoding(beams=1)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from itertools import zip_longest
 
-from bayling_study.config.judge_prompt import INSTRUCTION
+from bayling_study.config.suites import JUDGE_PROMPT
 from bayling_study.shared import reasoning
 
 NOTHING = "(nothing)"  # shown for a turn that one side does not have
@@ -42,7 +42,7 @@ def review_prompt(
     question: str | Sequence[str],
     first: str | Sequence[str],
     second: str | Sequence[str],
-    instruction: str = INSTRUCTION,
+    instruction: str = JUDGE_PROMPT,
 ) -> str:
     """Returns the judge's prompt for one item; a text alone is a single turn."""
     shown = {"first": _dialogue(1, question, first), "second": _dialogue(2, question, second)}

@@ -22,19 +22,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 DELIMITERS = (",", ";", "\t")
 """Spreadsheet programs write a semicolon where the comma is the decimal mark."""
 
-INSTRUCTIONS = """\
-You see {items} conversations, one per row. The same user turns were given to {systems} systems;
-the columns answer_1 to answer_{systems} hold their answers, in another order in every row.
-
-For each row, rank the answers on three abilities, 1 for the best:
-
-  translation            is the translation right, complete and fluent?
-  instruction_following  does each answer do what the user asks for, and only that?
-  multi_turn             do later answers keep what was said and change what was asked for?
-
-Write the rank of answer_1 into translation_1 and so on. Answers that are alike may share a rank.
-Fill every rank column, change nothing else, and save as CSV.
-"""
+INSTRUCTIONS = Path(__file__).with_suffix(".txt").read_text(encoding="utf-8")
 
 
 class SheetRow(NamedTuple):

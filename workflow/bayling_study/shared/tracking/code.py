@@ -19,7 +19,7 @@ from bayling_study.core.files import sha256_file, sha256_listing, write_text
 
 PACKAGE = "bayling_study"
 ROOT = Path(__file__).resolve().parents[3]
-TABLES = {".tsv", ".yaml"}
+TABLES = {".tsv", ".yaml", ".md"}
 COUNTED = {".py", ".html", ".css", ".js", *TABLES}
 PLUGINS = "own"  # packages of that name import all of their modules by themselves
 NEUTRAL = {
@@ -101,7 +101,7 @@ def _closure(module: str) -> set[Path]:
         path = pending.pop()
         if path not in seen and not NEUTRAL & {path, *path.parents}:
             seen.add(path)
-            # A module reads the tables that lie beside it under its own name.
+            # A module reads the tables and texts that lie beside it under its own name.
             tables = {path.with_suffix(suffix) for suffix in TABLES}
             pending |= (_imports(path) | tables & set(path.parent.iterdir())) - seen
     return seen

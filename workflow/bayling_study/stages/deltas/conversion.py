@@ -20,15 +20,7 @@ MANIFEST = "delta.json"
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
 """Types of a delta; fp16 is what the authors release."""
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
-CARD = """# Difference to {base}
-
-Not a model by itself. The weights are those of the tuned model minus those of its base
-`{base}`; all else here is the tuned model's own. To restore it:
-
-    python -m bayling_study.stages.deltas apply --base BASE --delta THIS --out OUT
-
-{exact}
-"""
+CARD = Path(__file__).with_suffix(".md").read_text(encoding="utf-8")
 
 
 def make_delta(base: Path, target: Path, out: Path, kind: str = "fp16") -> dict[str, float]:

@@ -29,15 +29,7 @@ from bayling_study.shared.quantised.groupwise import LEVELS
 from bayling_study.stages.export.encoding import Block
 from bayling_study.stages.export.plan import SafetensorsFormat
 
-CARD = """# 8-bit weights (LLM.int8)
-
-LLM.int8 weights for transformers with bitsandbytes, on CPU or GPU:
-
-    AutoModelForCausalLM.from_pretrained(".", device_map="auto")
-
-Keep the precision of `config.json` when loading. `error.json` holds the
-rounding error of each weight; LLM.int8 also rounds activations while it runs.
-"""
+CARD = Path(__file__).with_suffix(".md").read_text(encoding="utf-8")
 
 
 class BitsAndBytesFormat(SafetensorsFormat):

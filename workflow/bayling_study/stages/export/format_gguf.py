@@ -29,15 +29,7 @@ FILE = "model-q8_0.gguf"
 BLOCK, BLOCK_BYTES = gguf.GGML_QUANT_SIZES[Kind.Q8_0]
 ALIGNMENT = gguf.GGUF_DEFAULT_ALIGNMENT
 SCALE_BYTES = 2
-CARD = """# 8-bit weights (GGUF Q8_0)
-
-Q8_0 weights, tokenizer and chat template in one GGUF file for llama.cpp:
-
-    llama-cli -m model-q8_0.gguf
-
-or with transformers: `AutoModelForCausalLM.from_pretrained(".", gguf_file="model-q8_0.gguf")`.
-`error.json` holds the rounding error of each tensor.
-"""
+CARD = Path(__file__).with_suffix(".md").read_text(encoding="utf-8")
 
 
 class GgufFormat:

@@ -17,16 +17,7 @@ from bayling_study.shared.quantised.layout import INT8, SCALE, Quantisation
 from bayling_study.stages.export.encoding import Block
 from bayling_study.stages.export.plan import SafetensorsFormat
 
-CARD = """# 8-bit weights (groupwise)
-
-8-bit weights in groups of {group} input columns with one fp32 step each:
-weight = int8 × scale. Layout and loader: `bayling_study.shared.quantised`.
-
-    from bayling_study.shared.quantised import load
-    model = load(Path("."), torch.bfloat16, "streamed")
-
-`error.json` holds the rounding error of each tensor.
-"""
+CARD = Path(__file__).with_suffix(".md").read_text(encoding="utf-8")
 
 
 class GroupwiseFormat(SafetensorsFormat):
