@@ -94,7 +94,7 @@ def test_each_stage_of_the_embedded_study_takes_its_work_at_the_measured_speed(t
     start = 80e6 / SPEED.python
     training = jobs["tuning/tuned"]
     assert (
-        training.seconds == pytest.approx(start + flops / (440e9 * 2 * 0.32))
+        training.seconds == pytest.approx(start + flops / (440e9 * 2 * 0.43))
         and training.cores == 2
     )
     assert 5 < training.seconds / 60 < 9  # 6 to 11 minutes were measured, on idle and busy cores
@@ -124,11 +124,9 @@ def test_what_the_mixture_holds_counts_once_it_is_known(tmp_path):
     assert (work(embedded(tmp_path))["tuning/tuned"].seconds or 0.0) > 1.9 * all_steps
 
 
-@pytest.mark.parametrize(
-    ("steps", "gib"), [(1, 3.84), (1, 4.09), (24, 5.02), (24, 5.10), (50, 5.38), (125, 6.28)]
-)
+@pytest.mark.parametrize(("steps", "gib"), [(24, 5.83), (50, 6.30)])
 def test_the_memory_of_training_is_that_of_real_runs(tmp_path, steps, gib):
-    """The peaks of the training process in two runs of the embedded study's shapes."""
+    """The peaks of the training process in a run of the embedded study."""
     dag = embedded(tmp_path, max_steps=steps)
     here = tuning_plan(dag.layout, "tuned", SHAPE, Budget(1, 1, None, 24 * GIB))
     assert here.memory.resident / GIB == pytest.approx(gib, rel=0.1)
@@ -143,7 +141,7 @@ def test_a_machine_without_the_memory_that_training_really_takes_is_refused(tmp_
         tuning = tuning_plan(dag.layout, "tuned", SHAPE, where.budget)
         assert where.budget.holds(tuning.memory) == fits
         if not fits:
-            with pytest.raises(StudyError, match=r"need 6\.\d GiB"):
+            with pytest.raises(StudyError, match=r"need 7\.\d GiB"):
                 check_memory(where, tuning)
 
 

@@ -7,7 +7,14 @@ from collections.abc import Mapping
 from itertools import chain
 from typing import NamedTuple
 
-from bayling_study.commands.plan.counts import answers_of, mixture_of, prompts_of, tokens_read
+from bayling_study.commands.plan.counts import (
+    SHARED,
+    SUPERVISED,
+    answers_of,
+    mixture_of,
+    prompts_of,
+    tokens_read,
+)
 from bayling_study.commands.plan.jobs import job_names
 from bayling_study.commands.plan.probe import Speed
 from bayling_study.config.comparison import made_of
@@ -26,15 +33,12 @@ TURNS = {"corpora": 0.8, "synthesis": 36e3, "masks": 2e3, "interactive": 0.2e6, 
          "scoring": 6e3, "end": 10e3}  # fmt: skip
 """Turns per byte of sources, conversation (of a mixture; of an interactive suite), COMET's row, and
 per answer in scoring and in each stage at the end."""
-TRAINED_SHARE = 0.32
-"""Of the products' speed on all cores that training reaches, optimiser and all: 399 tokens a
-second on idle cores (``dag.interpreter.SPINS``)."""
+TRAINED_SHARE = 0.43
+"""Of the products' speed on all cores that training reaches, optimiser and all: 1.36 times that of
+attention with a mask over whole sequences, which was 0.32 (``tests/bench/tuning_speed.py``)."""
 READ_SHARE = 0.53
 """Of the products' speed that reading and writing answers reach: a fifth of the foundation's
 prompts took 44 s of processor time."""
-SHARED = 0.72
-"""Of a mixture's tokens, those that training computes: a shared start stands once a sequence."""
-SUPERVISED = 0.23
 PROMPT_TOKENS = {"translation": 80, "interactive": 125}
 READ_TOKENS = 100  # of a conversation of ``perplexity``
 PROBED_TOKENS = 15  # of a text of ``probing``

@@ -48,7 +48,7 @@ FOUR_BITS = 0.5 + 4 / 64
 """Bytes of a weight in NF4 with an fp32 constant for each block of 64 (QLoRA)."""
 LIBRARIES = 410 << 20
 """Bytes of Python, torch, transformers and DeepSpeed in a process, before its model is loaded."""
-HOLES = 0.1
+HOLES = 0.075
 """Bytes of the C library's heap that no one uses, per byte of activations and root of the number
 of steps, in a process that trains on cores: its sequences ask for blocks of ever other sizes. With
 SmolLM2-135M and sequences of up to 1,616 tokens (2.1 GiB of activations) a process held 4.0 GiB
