@@ -8,31 +8,14 @@ from functools import cache, lru_cache
 
 from babel import Locale
 
-NAMES: dict[str, tuple[str, ...]] = {
-    "Hans": ("CJK", "BOPOMOFO"),
-    "Hant": ("CJK", "BOPOMOFO"),
-    "Hani": ("CJK",),
-    "Jpan": ("CJK", "HIRAGANA", "KATAKANA"),
-    "Kore": ("HANGUL", "CJK"),
-    "Beng": ("BENGALI",),
-    "Orya": ("ORIYA",),
-    "Aran": ("ARABIC",),
-    "Cans": ("CANADIAN",),
-    "Nkoo": ("NKO",),
-}
+from bayling_study.core.tables import beside
+
+TABLES = beside(__file__)
+NAMES: dict[str, tuple[str, ...]] = {code: tuple(own) for code, own in TABLES["names"].items()}
 """ISO 15924 code to the first words of its letters' names, where CLDR's English name differs.
 The main script of a mixture comes first."""
 
-UNSPACED = {
-    "CJK": "\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff",
-    "HIRAGANA": "\u3040-\u309f",
-    "KATAKANA": "\u30a0-\u30ff\u31f0-\u31ff\uff66-\uff9d",
-    "THAI": "\u0e00-\u0e4f\u0e5a-\u0e7f",
-    "LAO": "\u0e80-\u0ecf\u0eda-\u0eff",
-    "TIBETAN": "\u0f00-\u0f1f\u0f2a-\u0fff",
-    "MYANMAR": "\u1000-\u103f\u104a-\u108f\u109a-\u109f\ua9e0-\ua9ef\ua9fa-\ua9ff\uaa60-\uaa7f",
-    "KHMER": "\u1780-\u17df\u17ea-\u17ff",
-}
+UNSPACED: dict[str, str] = TABLES["unspaced"]
 """Scripts without spaces between words (Unicode Standard Annex 29, section 4), each with its
 blocks less the decimal digits: a number is one word in every script."""
 

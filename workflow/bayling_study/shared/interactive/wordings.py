@@ -2,12 +2,10 @@
 this project's own, except for the first of ``translate`` and ``include``: BayLing's released
 prompts, with which its test sets were translated (``translation_prompts``)."""
 
-from pathlib import Path
 from random import Random
 
-import yaml
-
 from bayling_study.core import languages
+from bayling_study.core.tables import beside
 from bayling_study.shared.translation_prompts import CONSTRAINTS, TRANSLATION
 
 PAPER_SHARE = 0.6
@@ -18,8 +16,7 @@ PAPERS = {"translate": TRANSLATION, "include": CONSTRAINTS}
 
 
 def _read() -> dict[str, dict[str, list[str]]]:
-    texts = Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8")
-    wordings: dict[str, dict[str, list[str]]] = yaml.safe_load(texts)
+    wordings: dict[str, dict[str, list[str]]] = beside(__file__)
     for kind, papers in PAPERS.items():
         for instruction, text in papers.items():
             wordings[kind][instruction].insert(0, text)

@@ -6,30 +6,13 @@ import json
 from typing import Any
 
 from bayling_study.config.systems import TemplateName
+from bayling_study.core.tables import beside
 from bayling_study.shared.templates import definitions
 from bayling_study.shared.templates.encoding import adds_bos, marks_after_special, marks_start
 from bayling_study.shared.templates.foundation import pinned_template
 
-SYSTEM = (
-    "{%- if messages[0]['role'] == 'system' -%}"
-    "{%- set system = messages[0]['content'] -%}{%- set turns = messages[1:] -%}"
-    "{%- else -%}{%- set system = DEFAULT -%}{%- set turns = messages -%}{%- endif -%}"
-)
-V1 = (
-    "{{- BOS + system + '\\n\\n' -}}"
-    "{%- for message in turns -%}{%- if message['role'] == 'user' -%}"
-    "{{- ('' if loop.first else '\\n') + '### Instruction:\\n' + message['content'] -}}"
-    "{{- '\\n### Response:\\n' -}}"
-    "{%- else -%}{{- message['content'] + eos_token -}}{%- endif -%}{%- endfor -%}"
-)
-V3 = (
-    "{%- macro turn(role, text) -%}"
-    "{{- HEADER + role + HEADER_END + '\\n\\n' + text | trim + EOT -}}{%- endmacro -%}"
-    "{{- BOS + turn('system', system) -}}"
-    "{%- for message in turns -%}{{- turn(message['role'], message['content']) -}}{%- endfor -%}"
-    "{%- if add_generation_prompt -%}"
-    "{{- HEADER + 'assistant' + HEADER_END + '\\n\\n' -}}{%- endif -%}"
-)
+SOURCES: dict[str, str] = {k: text.replace("\n", "") for k, text in beside(__file__).items()}
+"""Sources by template, and that of the ``system`` text, which comes first."""
 
 
 def chat_template(tokenizer: Any, template: TemplateName) -> str:
@@ -37,16 +20,15 @@ def chat_template(tokenizer: Any, template: TemplateName) -> str:
     Response:`` behind any user turn: ``add_generation_prompt`` adds nothing."""
     if template == "foundation":
         return pinned_template(tokenizer)
-    forms = {"bayling": (V1, definitions.V1_SYSTEM), "bayling-3": (V3, definitions.V3_SYSTEM)}
-    source, system = forms[template]
+    systems = {"bayling": definitions.V1_SYSTEM, "bayling-3": definitions.V3_SYSTEM}
     names = {
-        "DEFAULT": json.dumps(system),
+        "DEFAULT": json.dumps(systems[template]),
         "BOS": _bos(tokenizer),
         "HEADER_END": json.dumps(definitions.HEADER_END),
         "HEADER": json.dumps(definitions.HEADER),
         "EOT": json.dumps(definitions.END_OF_TURN),
     }
-    text = SYSTEM + source
+    text = SOURCES["system"] + SOURCES[template]
     for name, value in names.items():
         text = text.replace(name, value)
     return text
