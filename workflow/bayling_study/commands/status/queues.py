@@ -85,9 +85,8 @@ def condor_jobs(study: str, folder: Path) -> list[Queued]:
     mine = f"{MARK} =?= {name} && Iwd =?= {where}"
     lines = answer("condor_q", "-constraint", mine, "-autoformat:t", *CONDOR_FIELDS).splitlines()
     rows = [line.split("\t", len(CONDOR_FIELDS) - 1) for line in lines]
-    return [
-        Queued(*row) for row in rows if len(row) == len(CONDOR_FIELDS)
-    ]  # a reason may have lines
+    # A reason may have lines of its own.
+    return [Queued(*row) for row in rows if len(row) == len(CONDOR_FIELDS)]
 
 
 def sge_jobs(study: str, folder: Path) -> list[Queued]:
