@@ -12,6 +12,7 @@ from snakemake.cli import parse_args
 from bayling_study.config.checks import evaluated
 from bayling_study.config.loading import load_config
 from helpers import ROOT
+from helpers.programs import run_snakemake
 
 STUDIES = {path.stem: path for path in (ROOT / "config" / "studies").glob("*.yaml")}
 STUDIES["embedded"] = ROOT / "config" / "config.yaml"
@@ -20,7 +21,8 @@ MOST_JOBS = 300
 RULES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
 
 
-def snakemake(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+def fresh(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Runs Snakemake as somebody does who does not know the package."""
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     return subprocess.run(
@@ -39,7 +41,7 @@ def elsewhere(tmp_path):
 @pytest.mark.parametrize("study", sorted(STUDIES))
 @pytest.mark.parametrize("target", ["study", "fetch"])
 def test_every_target_of_every_study_has_a_dag(elsewhere, study, target):
-    result = snakemake(
+    result = run_snakemake(
         target, "--dry-run", "--cores", "2", "--configfile", str(STUDIES[study]), cwd=elsewhere
     )
     assert result.returncode == 0, result.stdout + result.stderr
@@ -59,15 +61,18 @@ def test_bayling_80_is_laid_over_a_study(elsewhere, study):
     """The judge is asked by jobs of its own, one per system that is compared with the baseline."""
     overlay = ROOT / "config" / "overlays" / "bayling-80.yaml"
     files = "--configfile", str(STUDIES[study]), str(overlay)
-    result = snakemake("--dry-run", "--cores", "2", *files, cwd=elsewhere)
+    result = run_snakemake("--dry-run", "--cores", "2", *files, cwd=elsewhere)
     assert result.returncode == 0, result.stdout + result.stderr
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", result.stdout, flags=re.MULTILINE))
     assert int(jobs["judging"]) >= 1
 
 
 def test_the_default_is_the_embedded_study(elsewhere):
-    result = snakemake("--dry-run", "--cores", "1", cwd=elsewhere)
+    result = fresh("--dry-run", "--cores", "1", cwd=elsewhere)
     assert "results/embedded/report/index.html" in result.stdout
+    forked = run_snakemake("--dry-run", "--cores", "1", cwd=elsewhere)
+    counts = [re.findall(r"^\w+ +\d+$", done.stdout, re.MULTILINE) for done in (result, forked)]
+    assert len(counts[0]) > 10 and counts[0] == counts[1]
 
 
 @pytest.mark.parametrize(
@@ -83,8 +88,8 @@ def test_the_default_is_the_embedded_study(elsewhere):
     ],
 )
 def test_a_mistake_ends_in_one_message_before_any_job(elsewhere, options, message):
-    result = snakemake("--cores", "1", *options, cwd=elsewhere)
-    assert result.returncode != 0
+    result = run_snakemake("--cores", "1", *options, cwd=elsewhere)
+    assert result.returncode == 1
     assert message in result.stderr
     assert "Traceback" not in result.stderr
     assert "rule download" not in result.stdout + result.stderr
@@ -160,7 +165,7 @@ def test_what_is_tracked_waits_for_deltas(elsewhere):
     """Their runs would be missing from MLflow, and the report would show them as running."""
     delta = ["--config", "systems={tuned: {delta: true}}"]
     for target in ("report", "track"):
-        result = snakemake(target, "--dry-run", "--cores", "1", *delta, cwd=elsewhere)
+        result = run_snakemake(target, "--dry-run", "--cores", "1", *delta, cwd=elsewhere)
         assert result.returncode == 0, result.stdout + result.stderr
         jobs = dict(re.findall(r"^(\w+) +(\d+)$", result.stdout, flags=re.MULTILINE))
         assert jobs["deltas_make"] == "1", target
@@ -168,7 +173,7 @@ def test_what_is_tracked_waits_for_deltas(elsewhere):
 
 def test_store_and_experiment_of_the_configuration_reach_the_sync(elsewhere):
     values = "tracking={uri: 'http://127.0.0.1:9/?a=1&b=2', experiment: /Shared/my study}"
-    result = snakemake(
+    result = run_snakemake(
         "track", "--dry-run", "--printshellcmds", "--cores", "1", "--config", values, cwd=elsewhere
     )
     assert result.returncode == 0, result.stdout + result.stderr

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 import yaml
 from pydantic import BaseModel
-from test_dag import ROOT, elsewhere, snakemake
+from test_dag import ROOT, elsewhere
 
 from bayling_study.config.document import inner_models
 from bayling_study.config.loading import load_config
 from bayling_study.config.model import StudyConfig
 from bayling_study.config.synthesis import Mixture
 from bayling_study.config.systems import TunedSystem
+from helpers.programs import run_snakemake
 
 __all__ = ["elsewhere"]  # a fixture
 CONFIG = ROOT / "config"
@@ -102,7 +103,7 @@ def embedded_jobs(tmp_path_factory):
     place = tmp_path_factory.mktemp("embedded")
     for name in ("config", ".venv"):
         (place / name).symlink_to(ROOT / name)
-    return jobs_of(snakemake("--dry-run", "--cores", "2", cwd=place).stdout)
+    return jobs_of(run_snakemake("--dry-run", "--cores", "2", cwd=place).stdout)
 
 
 @pytest.mark.parametrize("name", sorted(EXAMPLES))
@@ -111,7 +112,7 @@ def test_every_example_has_the_jobs_that_it_is_for(elsewhere, embedded_jobs, nam
         (elsewhere / file).parent.mkdir(parents=True)
         (elsewhere / file).touch()
     files = "--configfile", str(CONFIG / "config.yaml"), str(EXAMPLES[name])
-    result = snakemake("--dry-run", "--cores", "2", *files, cwd=elsewhere)
+    result = run_snakemake("--dry-run", "--cores", "2", *files, cwd=elsewhere)
     assert result.returncode == 0, result.stdout + result.stderr
     jobs = jobs_of(result.stdout)
     changed = {rule: jobs.get(rule, 0) - embedded_jobs.get(rule, 0) for rule in ADDS.get(name, {})}

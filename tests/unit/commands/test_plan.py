@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 import sys
 from collections import namedtuple
 from contextlib import nullcontext
@@ -31,6 +30,7 @@ from bayling_study.shared.sizing.choice import Budget
 from bayling_study.shared.sizing.shape import PUBLISHED, Shape
 from helpers import ROOT
 from helpers.export_models import export_tiny, save_tiny
+from helpers.programs import run_snakemake
 from helpers.tiny import write_study
 
 STUDIES = {
@@ -285,9 +285,8 @@ def test_the_jobs_are_those_of_a_dry_run(name, tmp_path):
     for part in ("config", ".venv"):
         (tmp_path / part).symlink_to(ROOT / part)
     path = "config/config.yaml" if name == "embedded" else f"config/studies/{name}.yaml"
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
-    command += ["--dry-run", "--cores", "1", "--configfile", path]
-    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    result = run_snakemake("--dry-run", "--cores", "1", "--configfile", path, cwd=tmp_path)
+    result.check_returncode()
     listed = {
         rule: int(count)
         for rule, count in re.findall(r"^(\w+) +(\d+)$", result.stdout, flags=re.MULTILINE)

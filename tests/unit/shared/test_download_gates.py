@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from bayling_study.core.files import write_json
 from bayling_study.shared.sources.gates import check_gates, has_token
 from bayling_study.shared.sources.table import SourceRow
 from helpers import ROOT
+from helpers.programs import run_snakemake
 
 
 def row(name: str, gated: bool) -> SourceRow:
@@ -68,20 +68,12 @@ def test_no_job_starts_and_a_dry_run_is_allowed(tmp_path: Path) -> None:
         (tmp_path / part).symlink_to(ROOT / part)
     local = {"sharegpt": str(tmp_path)}
     write_json(tmp_path / "local.json", {"download": {"local": local}})
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
-    command += ["--cores", "1", "--quiet", "rules", "--configfile"]
-    command += ["config/studies/bayling-2-8b.yaml", "local.json"]
+    options = ["--cores", "1", "--quiet", "rules", "--configfile"]
+    options += ["config/studies/bayling-2-8b.yaml", "local.json"]
     environment = {**os.environ, "HF_HOME": str(tmp_path / "none")}
 
     def run(*more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*command, *more],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return run_snakemake(*options, *more, cwd=tmp_path, env=environment)
 
     refused = run("--", "fetch")
     assert refused.returncode != 0
