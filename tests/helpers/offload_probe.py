@@ -1,6 +1,6 @@
 """Prints the bytes per parameter that DeepSpeed holds in a step with offload; a program of its own.
 
-``offload_probe.py STAGE PRECISION``, on the CPU, where device and host are one.
+``python -m helpers.offload_probe STAGE PRECISION``, on the CPU, where device and host are one.
 AdamW is torch's, which has the same states as DeepSpeed's own and needs no compiler.
 """
 

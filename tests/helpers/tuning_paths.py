@@ -7,7 +7,6 @@ cores and with NCCL on cards.
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from bayling_study.core.cli import EXIT_INTERRUPTED
 from bayling_study.shared import templates
 from bayling_study.stages.tuning.attention import Attention
 from bayling_study.stages.tuning.sequences import Tokenised, build_sequence, sequence_logits
+from helpers.programs import run_training
 from helpers.training import (
     Stage,
     chatml_tokenizer,
@@ -43,9 +43,7 @@ def prepared(folder: Path, processes: int = 1, **tuning: Any) -> Stage:
 
 def run(stage: Stage, status: int = 0) -> str:
     """Runs a stage to its end; returns what it said."""
-    done = subprocess.run(
-        stage.command, env=stage.environment, capture_output=True, text=True, timeout=SECONDS
-    )
+    done = run_training(stage.command, stage.environment, SECONDS)
     assert done.returncode == status, done.stderr
     return done.stderr
 

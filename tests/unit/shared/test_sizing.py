@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from bayling_study.shared.sizing.speed import model_flops, peak_teraflops
 from bayling_study.stages.tuning.attention import Attention
 from bayling_study.stages.tuning.sequences import build_sequence, sequence_loss
 from helpers import ROOT
+from helpers.programs import run_training
 
 LLAMA_7B = Shape(4096, 32, 32, 32, 128, 11008, 32000)
 LLAMA_13B = Shape(5120, 40, 40, 40, 128, 13824, 32000)
@@ -177,12 +177,10 @@ def test_deepspeed_holds_in_all_what_the_formula_says(
     settings = {"zero_stage": stage, "offload": "optimizer", "precision": precision}
     shape = Shape(512, 6, 32, 32, 16, 2048, 800)
     need = training_memory(shape, TuningSection.model_validate(settings), 1)
-    command = [sys.executable, str(ROOT / "tests" / "helpers" / "offload_probe.py")]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow")}
-    done = subprocess.run(
-        [*command, str(stage), precision], capture_output=True, text=True, check=True,
-        env=environment,
-    )  # fmt: skip
+    command = [sys.executable, "-m", "helpers.offload_probe", str(stage), precision]
+    paths = os.pathsep.join([str(ROOT / "workflow"), str(ROOT / "tests")])
+    done = run_training(command, {**os.environ, "PYTHONPATH": paths})
+    done.check_returncode()
     found = float(done.stdout.rpartition("bytes per parameter:")[2])
     expected = (need.states + need.host) / shape.parameters() - gone
     assert found == pytest.approx(expected, rel=0.02)

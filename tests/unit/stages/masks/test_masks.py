@@ -17,6 +17,7 @@ from bayling_study.core.errors import StudyError
 from bayling_study.shared import templates, token_set
 from bayling_study.stages.masks.__main__ import encode
 from bayling_study.stages.tuning.__main__ import adopt
+from helpers.programs import run_training
 from helpers.training import Stage, conversations, write_foundation, write_instructions
 
 MASKS = "bayling_study.stages.masks"
@@ -77,10 +78,8 @@ def test_the_program_names_a_conversation_without_an_answer(tmp_path: Path) -> N
         *("--synthesis", str(tmp_path / "synthesis")),
     ]
 
-    def run() -> subprocess.CompletedProcess[str]:
-        return subprocess.run(command, env=stage.environment, capture_output=True, text=True)
-
-    assert run().returncode == 0
+    fresh = subprocess.run(command, env=stage.environment, capture_output=True, text=True)
+    assert fresh.returncode == 0, fresh.stderr
     record = json.loads((tmp_path / "m.json").read_text())
     assert record["metrics"]["conversations"] == 24
     assert (out / "tokens" / "mask.npy").exists()
@@ -88,7 +87,7 @@ def test_the_program_names_a_conversation_without_an_answer(tmp_path: Path) -> N
     rows[1]["messages"] = rows[1]["messages"][:1]
     path = tmp_path / "synthesis" / "train.parquet"
     parquet.write_table(pa.Table.from_pylist(rows), path)
-    done = run()
+    done = run_training(command, stage.environment)
     assert done.returncode == EXIT_USER_ERROR
     assert "conversation c1: the conversation ends with 'user'" in done.stderr
     assert (out / "tokens" / "mask.npy").exists()  # what an earlier run wrote stays

@@ -1,12 +1,8 @@
-"""The tuning stage with adapters and with a curriculum, as a program.
-
-Each run starts Python with DeepSpeed, about ten seconds, hence ``slow``.
-"""
+"""The tuning stage with adapters and with a curriculum, as a program."""
 
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from bayling_study.core.cli import EXIT_INTERRUPTED, EXIT_USER_ERROR
 from bayling_study.shared import templates
+from helpers.programs import run_training
 from helpers.training import Stage, conversations, write_instructions, write_wide_foundation
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -38,9 +35,7 @@ def adapter(kind: str, **extra: Any) -> dict[str, Any]:
 
 
 def run(stage: Stage, status: int = 0) -> str:
-    done = subprocess.run(
-        stage.command, env=stage.environment, capture_output=True, text=True, timeout=300
-    )
+    done = run_training(stage.command, stage.environment)
     assert done.returncode == status, done.stderr
     return done.stderr
 

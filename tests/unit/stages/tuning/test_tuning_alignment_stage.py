@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from helpers.programs import run_training
 from helpers.training import Stage, conversations, write_foundation
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -32,7 +32,7 @@ def trained(folder: Path, processes: int = 1, **tuning: Any) -> tuple[Any, dict[
     ]
     parquet.write_table(pa.Table.from_pylist(pairs), folder / "corpora" / "parallel.parquet")
     stage = Stage(folder, processes, epochs=2, **tuning)
-    done = subprocess.run(stage.command, env=stage.environment, capture_output=True, text=True)
+    done = run_training(stage.command, stage.environment)
     assert done.returncode == 0, done.stderr
     return json.loads(stage.record.read_text()), load_file(stage.out / "model.safetensors")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +11,13 @@ import pytest
 
 from bayling_study.core.cli import EXIT_USER_ERROR
 from helpers.broken_weights import FAULTS, rewrite
+from helpers.programs import run_training
 from helpers.training import Stage
 
 
 def failed(stage: Stage) -> tuple[str, dict[str, Any]]:
     """Runs a stage that must fail; returns what it said and its record."""
-    done = subprocess.run(
-        stage.command, env=stage.environment, capture_output=True, text=True, timeout=600
-    )
+    done = run_training(stage.command, stage.environment)
     assert done.returncode == EXIT_USER_ERROR, done.stderr
     assert not stage.out.exists()
     record = json.loads(stage.record.read_text())

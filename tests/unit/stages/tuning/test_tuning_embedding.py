@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 import torch
 
 from bayling_study.stages.tuning.engine import sum_in_fp32
+from helpers.programs import run_training
 from helpers.tiny_model import save_checkpoint
 
 TESTS = Path(__file__).parents[3]
@@ -78,11 +78,9 @@ def test_a_lookup_of_its_own_is_kept() -> None:
 def test_deepspeed_gets_both_parts_of_a_tied_weights_sum(tmp_path: Path, stage: int) -> None:
     foundation = save_checkpoint(tmp_path / "foundation", context=1100)
     paths = os.pathsep.join([str(TESTS), str(TESTS.parent / "workflow")])
-    done = subprocess.run(
+    done = run_training(
         [sys.executable, "-m", "helpers.embedding_probe", str(foundation), str(stage)],
-        env={**os.environ, "PYTHONPATH": paths, "DS_ACCELERATOR": "cpu", "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
+        {**os.environ, "PYTHONPATH": paths, "DS_ACCELERATOR": "cpu", "OMP_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stderr
     distance = float(done.stdout.rpartition("relative distance: ")[2])

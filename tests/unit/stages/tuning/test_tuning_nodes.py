@@ -16,6 +16,7 @@ from bayling_study.core.errors import StudyError
 from bayling_study.shared.sizing.minutes import job_minutes
 from bayling_study.stages.tuning import nodes as nodes_module
 from bayling_study.stages.tuning.nodes import Nodes, Rendezvous, join, node_rank
+from helpers.programs import run_training
 from helpers.training import Stage
 
 BOTH = """sh -c 'SLURM_PROCID=0 "$@" & SLURM_PROCID=1 "$@"; wait $!' --"""
@@ -113,7 +114,8 @@ class TestTraining:
 
     def test_two_nodes_learn_what_two_processes_learn(self, tmp_path):
         one, two = (Stage(tmp_path / name, max_steps=3) for name in ("one", "two"))
-        self.run(one, "--processes", "2")
+        alone = run_training([*one.command, "--processes", "2"], one.environment)
+        assert alone.returncode == 0, alone.stderr
         logs = two.folder / "nodes"
         options = ["--processes", "1", "--nodes", "2", "--node-launcher", BOTH]
         self.run(two, *options, "--node-logs", str(logs))

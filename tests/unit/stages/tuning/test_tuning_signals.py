@@ -25,6 +25,7 @@ from bayling_study.stages.tuning import kept
 from bayling_study.stages.tuning.__main__ import COMMAND_LINE, identify
 from bayling_study.stages.tuning.launcher import EXTENSIONS, environment
 from bayling_study.stages.tuning.processes import sole_writer
+from helpers.programs import run_training
 from helpers.training import Stage
 
 HOLD = (
@@ -124,12 +125,12 @@ def test_what_is_compiled_stays_with_the_training(
 @pytest.mark.slow
 def test_the_lock_of_a_killed_compilation_is_removed(tmp_path: Path) -> None:
     stage = Stage(tmp_path, max_steps=1)
-    subprocess.run(stage.command, env=stage.environment, check=True, timeout=600)
+    run_training(stage.command, stage.environment).check_returncode()
     [folder] = stage.checkpoints.iterdir()
     lock = folder / EXTENSIONS / "cpu_adam" / "lock"
     lock.parent.mkdir(parents=True)
     lock.touch()
     shutil.rmtree(stage.out)
     shutil.rmtree(folder / kept.FOLDER)
-    subprocess.run(stage.command, env=stage.environment, check=True, timeout=600)
+    run_training(stage.command, stage.environment).check_returncode()
     assert not lock.exists()
