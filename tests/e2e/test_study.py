@@ -23,6 +23,7 @@ from bayling_study.core.files import read_json, sha256_path
 from bayling_study.core.records import read_scores
 from bayling_study.shared.tracking.target import default_uri
 from helpers import ROOT
+from helpers.programs import run_snakemake, study_programs
 from helpers.tiny import write_study
 
 COMET = ROOT / ".venv" / "comet" / "bin" / "python"
@@ -44,11 +45,12 @@ def environment() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
 
 
-def run(config: Path, *more: str) -> subprocess.CompletedProcess[str]:
+def run(config: Path, *more: str, fresh: bool = True) -> subprocess.CompletedProcess[str]:
+    """Runs Snakemake; its jobs are ``fresh`` programs, or forks that have their imports."""
     return subprocess.run(
         command(config, *more),
         cwd=config.parent,
-        env=environment(),
+        env=environment() | ({} if fresh else study_programs()),
         text=True,
         capture_output=True,
         stdin=subprocess.DEVNULL,
@@ -203,7 +205,9 @@ def test_every_score_leads_back_to_its_sources_and_all_hashes_match(study):
 def test_a_change_reruns_what_it_touches(finished, tmp_path, change, touched, untouched):
     path = tmp_path / "change.yaml"
     path.write_text(yaml.safe_dump(change), encoding="utf-8")
-    result = run(finished, str(path), "--dry-run", "--quiet", "rules")
+    files = ("--configfile", str(finished), str(path))
+    options = ("--cores", "2", *files, "--dry-run", "--quiet", "rules")
+    result = run_snakemake(*options, cwd=finished.parent, env=environment())
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", result.stdout, flags=re.MULTILINE))
     assert touched <= set(jobs), result.stdout
     assert not untouched & set(jobs), result.stdout

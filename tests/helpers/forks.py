@@ -32,6 +32,7 @@ MESSAGE = 1 << 20
 
 EXECUTE = subprocess.Popen._execute_child  # type: ignore[attr-defined]
 """How ``subprocess`` starts a program of any kind."""
+PIPES = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
 
 
 def execute(process: subprocess.Popen[Any], args: Any, *how: Any) -> None:
@@ -50,9 +51,9 @@ def execute(process: subprocess.Popen[Any], args: Any, *how: Any) -> None:
     if number == 0:
 
         def begin() -> None:
-            for target, source in streams.items():
-                if source != -1:
-                    os.dup2(source, target)
+            given = {target: os.dup(file) for target, file in streams.items() if file != -1}
+            for target, file in given.items():
+                os.dup2(file, target)
             if asked["start_new_session"]:
                 os.setsid()
             if asked["preexec_fn"] is not None:
@@ -62,8 +63,7 @@ def execute(process: subprocess.Popen[Any], args: Any, *how: Any) -> None:
         folder = asked["cwd"] or os.getcwd()
         become(args, dict(environment), str(folder), begin, set(asked["pass_fds"]))
     process.pid, process._child_created = number, True  # type: ignore[attr-defined]
-    for own in {*streams.values()} - {-1}:
-        os.close(own)
+    process._close_pipe_fds(*(asked[name] for name in PIPES))  # type: ignore[attr-defined]
 
 
 def is_module(command: Any) -> bool:
@@ -94,8 +94,10 @@ def become(
     it keeps those in ``kept``.
     """
     status = 1
+    # What the parent held, and has not written yet, is not this process's to close.
+    _parents = sys.stdin, sys.stdout, sys.stderr
     try:
-        gc.freeze()  # what the parent held is not this process's to close
+        gc.freeze()
         signal.set_wakeup_fd(-1)
         for number in signal.valid_signals():
             if callable(signal.getsignal(number)):

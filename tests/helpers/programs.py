@@ -192,6 +192,9 @@ def stand_in(
     text = (ROOT / "tests" / "helpers" / "as_python.py").read_text(encoding="utf-8")
     python.write_text(f"#!{sys.executable} -IS\n{text}", encoding="utf-8")
     python.chmod(0o755)
+    # The Snakefile puts its own Python first, so the shell of each job has to do it.
+    shell = folder / "path.sh"
+    shell.write_text(f'PATH="{folder}:$PATH"\n', encoding="utf-8")
     running = start(str(place), modules)
     while not place.exists():
         assert running.poll() is None
@@ -199,6 +202,7 @@ def stand_in(
     programs = [name.removesuffix(".__main__") for name in modules if name.endswith("__main__")]
     return running, {
         "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}",
+        "BASH_ENV": str(shell),
         "BAYLING_TEST_PROGRAMS": os.pathsep.join([sys.executable, str(place), *programs]),
     }
 

@@ -58,6 +58,14 @@ elif what == "parent":
     other = subprocess.run(["sh", "-c", "echo $PPID"], capture_output=True, text=True).stdout
     print(told["parent"] == os.getpid() == int(other), told["group"] == told["own"], told["set"])
     print(child.returncode)
+    with open("kept", "w") as kept:
+        for words in ("one", "two"):
+            command = [sys.executable, "-m", "probe", "say", words]
+            assert subprocess.run(command, stdout=kept, stdin=subprocess.DEVNULL).returncode == 0
+        kept.write("three")
+    print(open("kept").read())
+elif what == "say":
+    print(sys.argv[2])
 elif what == "child":
     told = {"parent": os.getppid(), "own": os.getpid(), "group": os.getpgrp()}
     print(json.dumps(told | {"set": os.environ["ASKED"]}))
@@ -136,7 +144,8 @@ class TestPython:
         self, variables: dict[str, str], folder: Path
     ) -> None:
         script = "echo in | python -m probe facts > out 2> error; python -m probe status 7"
-        environment = {**os.environ, **variables, "ASKED": "yes"}
+        first = os.path.dirname(sys.executable) + os.pathsep + variables["PATH"]
+        environment = {**os.environ, **variables, "ASKED": "yes", "PATH": first}
         done = subprocess.run(["bash", "-c", script], cwd=folder, env=environment)
         assert done.returncode == 7
         facts = json.loads((folder / "out").read_text())
