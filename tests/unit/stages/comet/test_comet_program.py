@@ -25,9 +25,10 @@ from bayling_study.core.records import (
     write_prompts,
 )
 from helpers import ROOT
+from helpers.programs import COMET, server
 
 PYTHON = Path(os.environ.get("BAYLING_COMET_PYTHON", ROOT / ".venv/comet/bin/python"))
-PROBE = ROOT / "tests" / "helpers" / "comet_probe.py"
+PROBE = "helpers.comet_probe"
 
 pytestmark = [
     pytest.mark.slow,
@@ -47,25 +48,32 @@ TINY = {
 }
 
 
-def call(*arguments: object, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """Runs the COMET interpreter; the hub is out of reach and one thread is enough."""
+def call(
+    *arguments: object, cwd: Path = ROOT, fresh: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """Runs a module in the COMET interpreter, a ``fresh`` one or one that has its imports; the hub
+    is out of reach and one thread is enough."""
     environment = {
         **os.environ,
-        "PYTHONPATH": str(ROOT / "workflow"),
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "workflow"), str(ROOT / "tests")]),
         "OMP_NUM_THREADS": "1",
         "HF_HUB_OFFLINE": "1",
     }
-    command = [str(PYTHON), *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+    command = [str(PYTHON), "-m", *map(str, arguments)]
+    if fresh:
+        return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+    return server(COMET, str(PYTHON)).run(command, environment, cwd)
 
 
-def comet(command: str, folder: Path, **options: object) -> subprocess.CompletedProcess[str]:
+def comet(
+    command: str, folder: Path, fresh: bool = False, **options: object
+) -> subprocess.CompletedProcess[str]:
     """Runs a program of the package with the settings and a record in ``folder``."""
     arguments = ["--settings", folder / "settings.json", "--record", folder / f"{command}.json"]
     for name, value in options.items():
         values = value if isinstance(value, list) else [value]
         arguments += [f"--{name}", *values]
-    return call("-m", f"bayling_study.stages.comet.{command}", *arguments)
+    return call(f"bayling_study.stages.comet.{command}", *arguments, fresh=fresh)
 
 
 def sentence(number: int) -> str:
@@ -80,7 +88,9 @@ def write_settings(folder: Path, precision: str = "fp32", **embedded: object) ->
     write_json(folder / "operations.json", {"comet": {"batch_tokens": 4096}})
 
 
-def train(folder: Path, **embedded: object) -> subprocess.CompletedProcess[str]:
+def train(
+    folder: Path, fresh: bool = False, **embedded: object
+) -> subprocess.CompletedProcess[str]:
     folder.mkdir(parents=True, exist_ok=True)
     write_settings(folder, **embedded)
     rows = [
@@ -95,10 +105,13 @@ def train(folder: Path, **embedded: object) -> subprocess.CompletedProcess[str]:
         for n in range(60)
     ]
     write_jsonl(folder / "segments.jsonl", rows)
-    return comet("training", folder, segments=folder / "segments.jsonl", out=folder / "model")
+    files = {"segments": folder / "segments.jsonl", "out": folder / "model"}
+    return comet("training", folder, fresh, **files)
 
 
-def scored(folder: Path, model: Path, precision: str = "fp32") -> subprocess.CompletedProcess[str]:
+def scored(
+    folder: Path, model: Path, precision: str = "fp32", fresh: bool = False
+) -> subprocess.CompletedProcess[str]:
     """Scores two systems on one translation suite; a chat suite stands beside it."""
     folder.mkdir(parents=True, exist_ok=True)
     write_settings(folder, precision)
@@ -127,6 +140,7 @@ def scored(folder: Path, model: Path, precision: str = "fp32") -> subprocess.Com
     return comet(
         "score",
         folder,
+        fresh,
         operations=folder / "operations.json",
         model=model,
         prompts=folder / "prompts",
@@ -141,7 +155,7 @@ def scored(folder: Path, model: Path, precision: str = "fp32") -> subprocess.Com
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("comet")
-    result = train(folder)
+    result = train(folder, fresh=True)
     assert result.returncode == 0, result.stderr
     return folder
 
@@ -182,7 +196,7 @@ def test_scores_equal_those_of_unbabel_comet_at_any_batch_size(
 
 @pytest.mark.parametrize(
     ("precision", "program", "tolerance"),
-    [("fp32", (PROBE, "comet-score"), 1e-4), ("fp16", ("-m", "comet.cli.score"), 2**-11)],
+    [("fp32", (PROBE, "comet-score"), 1e-4), ("fp16", ("comet.cli.score",), 2**-11)],
 )
 def test_scores_equal_the_program_comet_score(
     trained: Path, tmp_path: Path, precision: str, program: tuple[object, ...], tolerance: float
@@ -219,7 +233,7 @@ def test_scores_equal_the_program_comet_score(
 def test_two_systems_in_one_load_and_a_second_run_from_the_cache(
     trained: Path, tmp_path: Path
 ) -> None:
-    result = scored(tmp_path, trained / "model")
+    result = scored(tmp_path, trained / "model", fresh=True)
     assert result.returncode == 0, result.stderr
     (one,) = read_scores(tmp_path / "scoring/one/news.json")
     (two,) = read_scores(tmp_path / "scoring/two/news.json")
