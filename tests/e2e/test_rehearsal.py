@@ -19,6 +19,7 @@ from bayling_study.dag.layout import Layout
 from bayling_study.shared.tracking.target import default_uri
 from bayling_study.shared.verdict import read_verdict
 from helpers import ROOT
+from helpers.programs import study_programs
 from helpers.rehearsals import rehearse
 from helpers.tiny import write_study
 
@@ -42,7 +43,7 @@ def config(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def left(config):
-    status, words, folder = rehearse(config, config.parent)
+    status, words, folder = rehearse(config, config.parent, study_programs())
     assert status == 0, words
     return folder
 
