@@ -220,7 +220,7 @@ def test_killed_at_ten_points_and_yet_bit_equal(tmp_path: Path) -> None:
     a strike, in which a fast machine would do so many steps that the tenth found none left.
     """
     whole = Stage(tmp_path / "whole", 1, epochs=40, precision="bf16")
-    run(whole)
+    run(whole, fresh=True)
     broken = Stage(tmp_path / "broken", 1, epochs=40, precision="bf16", checkpoint_minutes=1e-6)
     broken.environment["PYTHONPATH"] = f"{BRAKE}{os.pathsep}{broken.environment['PYTHONPATH']}"
     draw = random.Random(11)
