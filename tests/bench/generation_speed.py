@@ -17,8 +17,6 @@ answers are as long as they may be, no order of them is better than another.
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +31,7 @@ from bayling_study.shared.models import Loaded, load
 from bayling_study.stages.generation.batching import BatchLimits, PromptTokens, fit_context
 from bayling_study.stages.generation.decoding import decode
 from bayling_study.stages.generation.token_loop import PADDED
+from helpers.stopwatch import timed
 
 Answers = dict[str, list[int]]
 
@@ -89,13 +88,6 @@ def file_order(
             ends = [place for place, token in enumerate(row) if token in stops]
             result[request.id] = row[: ends[0]] if ends else row
     return result
-
-
-def timed(run: Callable[[], Answers]) -> tuple[Answers, float, float]:
-    """Returns answers, seconds of wall clock and seconds of processor time."""
-    wall, processor = time.perf_counter(), time.process_time()
-    answers = run()
-    return answers, time.perf_counter() - wall, time.process_time() - processor
 
 
 def main() -> None:

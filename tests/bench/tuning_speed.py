@@ -34,7 +34,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,6 +52,7 @@ from bayling_study.stages.tuning.launcher import free_port
 from bayling_study.stages.tuning.packing import Schedule
 from bayling_study.stages.tuning.sequences import build_sequence, sequence_loss
 from bayling_study.stages.tuning.worker import start_processes
+from helpers.stopwatch import Stopwatch, Times
 from helpers.training import write_masks
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,8 +63,6 @@ TOLERANCE = 0.01
 IGNORED = -100
 PLACE = {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1"}
 
-Times = tuple[float, float]
-"""Seconds by the clock, and seconds that this process computed."""
 Run = Callable[[list[list[int]]], tuple[Times, float]]
 
 
@@ -82,17 +80,6 @@ class Way:
     wall: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
-
-
-class Stopwatch:
-    """Seconds since its start, of the clock and of this process's work."""
-
-    def __init__(self) -> None:
-        self.begin = time.perf_counter(), time.process_time()
-
-    def read(self) -> Times:
-        """Returns both."""
-        return time.perf_counter() - self.begin[0], time.process_time() - self.begin[1]
 
 
 class Bench:

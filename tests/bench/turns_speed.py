@@ -18,7 +18,6 @@ import argparse
 import os
 import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +32,7 @@ from bayling_study.stages.generation.answering import Answerer
 from bayling_study.stages.generation.engines import Engine, load_engine
 from bayling_study.stages.generation.outputs import PromptSet
 from bayling_study.stages.generation.running import Runner
+from helpers.stopwatch import timed
 
 Answers = list[Hypothesis]
 Side = Callable[[], Answers]
@@ -71,13 +71,6 @@ def unequal(one: Answers, other: Answers) -> str:
         pair for a, b in zip(one, other, strict=True) for pair in zip(a.turns, b.turns, strict=True)
     ]
     return f"{sum(a != b for a, b in pairs)} of {len(pairs)}"
-
-
-def timed(run: Side) -> tuple[Answers, float, float]:
-    """Returns answers, seconds of wall clock and of processor time."""
-    wall, processor = time.perf_counter(), time.process_time()
-    answers = run()
-    return answers, time.perf_counter() - wall, time.process_time() - processor
 
 
 def main() -> None:

@@ -107,6 +107,17 @@ def test_masks_are_made_once_for_all_layers() -> None:
     assert groups.masks(2, 4, torch.float32) is not first
 
 
+def test_attention_with_sinks_is_refused_and_not_computed_without_them() -> None:
+    """With SDPA transformers refuses such a model itself."""
+    torch.manual_seed(5)
+    shape = {**SHAPE, "num_local_experts": 2, "num_experts_per_tok": 1, "head_dim": 8}
+    config = transformers.GptOssConfig(**shape)
+    model = transformers.GptOssForCausalLM(config)
+    model.set_attn_implementation("grouped_eager")
+    with pytest.raises(StudyError, match="GptOssAttention attends with s_aux"):
+        sequence_loss(model, build_sequence(conversations(), "cpu"), "grouped_eager")
+
+
 def test_a_model_whose_attention_cannot_be_chosen_is_refused(tmp_path: Path) -> None:
     config = transformers.BloomConfig(vocab_size=90, hidden_size=32, n_layer=1, n_head=2)
     transformers.BloomForCausalLM(config).save_pretrained(tmp_path)

@@ -120,6 +120,7 @@ def tuning_plan(layout: Layout, system: str, shape: Shape, budget: Budget) -> Tu
     need = choice.need
     if not gpu:
         steps = min(tokens / step, written.max_steps or math.inf)
+        # The choice is made by what a step may have at most; this is what it is expected to have.
         count, filled = mixture_of(layout, system)
         mean = SHARED * (written.batch_tokens or written.batch * filled / count) / budget.processes
         longest = min(packed_length(choice.tuning), max(written.max_length, round(FULLEST * mean)))

@@ -34,8 +34,9 @@ TURNS = {"corpora": 0.8, "synthesis": 36e3, "masks": 2e3, "interactive": 0.2e6, 
 """Turns per byte of sources, conversation (of a mixture; of an interactive suite), COMET's row, and
 per answer in scoring and in each stage at the end."""
 TRAINED_SHARE = 0.43
-"""Of the products' speed on all cores that training reaches, optimiser and all: 1.36 times that of
-attention with a mask over whole sequences, which was 0.32 (``tests/bench/tuning_speed.py``)."""
+"""Of the products' speed on all cores that training reaches, optimiser and all. It was 0.32 under a
+mask over whole sequences, with which three of the embedded study's steps took 1.36 times as long
+(processor time)."""
 READ_SHARE = 0.53
 """Of the products' speed that reading and writing answers reach: a fifth of the foundation's
 prompts took 44 s of processor time."""

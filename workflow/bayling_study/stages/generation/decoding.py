@@ -105,9 +105,10 @@ def _refilled(
         left = [place for place, row in enumerate(rows) if not row.over(stops)]
         if (len(rows) - len(left)) * DROP_SHARE >= len(rows):
             for place, row in enumerate(rows):
-                room = limits.tokens - sum(len(read.ids) for read in writer.kept.values())
-                if row.over(stops) and row.request.goes_on and loop.lengths[place] <= room:
-                    writer.kept[row.request.id] = loop.read(place)
+                if row.over(stops) and row.request.goes_on:
+                    held = sum(len(read.ids) for read in writer.kept.values())
+                    if held + int(loop.lengths[place]) <= limits.tokens:
+                        writer.kept[row.request.id] = loop.read(place)
             yield _answered([row for row in rows if row.over(stops)], stops)
             loop.select(torch.tensor(left, dtype=torch.long, device=loop.ids.device))
             loop.rows = [rows[place] for place in left]

@@ -9,16 +9,21 @@ together. So a sequence can be as long as memory allows, and its work grows with
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import accumulate
 from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import AttentionInterface
 
+from bayling_study.core.errors import StudyError
+
 SHARED = -1  # segment of the start that all conversations of a sequence have in common
 LIKE = 1.3
 """Conversations of a group are at most so many times as long as its shortest, and are padded to
 its longest."""
+NOT_COMPUTED = ("s_aux", "position_bias")
+"""What some models add to the scores (attention sinks, biases of positions)."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +58,7 @@ class Groups:
     def __init__(self, segments: Tensor) -> None:
         shared = int((segments == SHARED).sum())
         lengths = torch.bincount(segments[shared:]).tolist()
-        starts = [shared + sum(lengths[:number]) for number in range(len(lengths))]
-        order = sorted(zip(lengths, starts, strict=True))
+        order = sorted(zip(lengths, accumulate(lengths, initial=shared), strict=False))
         parts = [(0, [(shared, 0)])] if shared else []  # the start reads itself
         while order:
             most = LIKE * order[0][0]
@@ -95,7 +99,11 @@ def attend(
     sliding_window: int | None = None, **options: Any,
 ) -> tuple[Tensor, None]:  # fmt: skip
     """Returns attention [1, length, heads, size] in the form that transformers asks for. The heads
-    that share keys are queries side by side, so that no key is copied for each."""
+    that share keys are queries side by side, so that no key is copied for each (``StudyError`` if
+    the model's attention has a part that is not computed here)."""
+    if foreign := [name for name in NOT_COMPUTED if options.get(name) is not None]:
+        what = f"{type(module).__name__} attends with {foreign[0]}, which is not computed"
+        raise StudyError(what, where="tuning.attention", fix="choose a foundation of another kind")
     heads, size, pairs = query.shape[1], query.shape[3], key.shape[1]
     copies, results = heads // pairs, []
     q, k, v = (tensor[0].transpose(0, 1) for tensor in (query, key, value))
