@@ -126,6 +126,32 @@ def test_every_rule_has_a_log_an_environment_and_resources():
             assert part in body, f"{body.split(':')[0]} has no {part}"
 
 
+SMALL_AND_LARGE = """
+rule all:
+    input: "large", "small-1", "small-2", "small-3", "small-4"
+
+rule large:
+    output: "large"
+    threads: 4
+    priority: FIRST
+    shell: "echo {rule} >> order; sleep 0.5; touch {output}"
+
+rule small:
+    output: "small-{number}"
+    priority: EARLY
+    shell: "echo {rule} >> order; sleep 0.5; touch {output}"
+"""
+
+
+def test_a_job_on_all_cores_goes_before_many_small_ones(tmp_path):
+    """Snakemake adds up the priorities of jobs that start together."""
+    common = (ROOT / "workflow" / "rules" / "common.smk").read_text()
+    [line] = re.findall(r"^FIRST, EARLY = .*$", common, flags=re.MULTILINE)
+    (tmp_path / "Snakefile").write_text(f"{line}\n{SMALL_AND_LARGE}")
+    run_snakemake("--cores", "4", "--snakefile", "Snakefile", cwd=tmp_path)
+    assert (tmp_path / "order").read_text().split() == ["large", *["small"] * 4]
+
+
 def test_rules_hold_no_logic():
     words = r"^\s*(for|if|while|def|run:|script:)\b"
     for rule in RULES:

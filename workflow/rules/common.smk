@@ -8,7 +8,9 @@ RETRIES = 0 if workflow.remote_exec else 2
 ALL_CORES = workflow.resource_settings.cores or 1
 # What waits for a core together starts in the order of what hangs on it: a model that is to be
 # trained first, then answers, of which the rest is made. `commands/running/estimate.py` counts so.
-FIRST, EARLY = 2, 1
+# Snakemake adds up the priorities of jobs that it starts together: FIRST is worth more than any
+# number of EARLY ones, or an export that needs two cores would wait for two generations.
+FIRST, EARLY = 10_000, 1
 # A scheduler deals out GPUs and enforces a job's runtime; on one machine jobs take free cards.
 # Resources, not parameters: where a job runs is no reason to run it again.
 ON_SCHEDULER = workflow.remote_exec or not workflow.local_exec
