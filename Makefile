@@ -42,13 +42,14 @@ export TOKENIZERS_PARALLELISM := false
 # One run of a study at a time; what a killed run left behind is mended first (on a cluster
 # its jobs may still run: `make resume` ends them).
 # Where the results are is for the configuration to say; what is wrong in it is said here, first.
-FOLDER = S=$$(python -m bayling_study.dag.folder --study-config $(FILES)) &&
-EXCLUSIVE = $(FOLDER) python -m bayling_study.dag.exclusive --study "$$S" $(if $(filter local,$(PROFILE)),,--keep-locks) --
+ASK = python -m bayling_study.commands.study --study-config $(FILES)
+FOLDER = S=$$($(ASK) --folder) &&
+RUN = $(ASK) $(if $(filter local,$(PROFILE)),,--keep-locks)
 # One line a job (VERBOSE=1: all of Snakemake's words, which its log file has anyway).
 LINES = $(if $(VERBOSE),,--logger lines)
 OPTIONS = --configfile $(FILES) --profile $(PROFILES)/$(PROFILE) $(WHERE)
 SNAKEMAKE = snakemake $(OPTIONS)
-IN_LINES = snakemake $(LINES) $(OPTIONS)
+IN_LINES = -- $(LINES) $(OPTIONS)
 NEW_ENOUGH = $(PYTHON) -S -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed; set PYTHON=")'
 # What a profile cannot hold: this machine's cores; the study's name in the names of its jobs.
 WHERE = $(if $(filter local,$(PROFILE)),--cores $(CORES)) $(if $(shell grep -lsE '^executor: *slurm *(#|$$)' $(PROFILES)/$(PROFILE)/config*.yaml),$(JOB_NAME))
@@ -62,8 +63,8 @@ help: ## develop: this list
 	@echo "  Variables: STUDY=$(STUDY)  CONFIG=more.yaml  CORES=$(CORES)  PYTHON=$(PYTHON)"
 
 study: envs ## run: run the study to its report (STUDY=NAME for another one, VERBOSE=1, NOTIFY=command)
-	@{ $(EXCLUSIVE) $(IN_LINES) && python -m bayling_study.commands.summary --study "$$S"; }; \
-	status=$$?; $(if $(value NOTIFY),BAYLING_STUDY="$$S" BAYLING_STATUS=$$status \
+	@$(RUN) --summary $(IN_LINES); \
+	status=$$?; $(if $(value NOTIFY),S=$$($(ASK) --folder 2> /dev/null); BAYLING_STUDY="$$S" BAYLING_STATUS=$$status \
 	BAYLING_OUTCOME=$$([ $$status = 0 ] && echo finished || echo failed) BAYLING_REPORT="$$S/report/index.html" \
 	sh -c $(QUOTED) || echo "NOTIFY: the command ended with exit status $$?" >&2;) exit $$status
 
@@ -109,13 +110,13 @@ share: look ## look: one zip of the report with all that it links to (SHARE=file
 	@$(FOLDER) python -m bayling_study.commands.share --study "$$S" --out "$(SHARE)"
 
 fetch: envs ## run: download the study's sources only
-	@$(EXCLUSIVE) $(IN_LINES) fetch
+	@$(RUN) $(IN_LINES) fetch
 
 verify-sources: look ## look: ask each upstream what it serves now: what differs from the table (ONLY="id id")
 	@python -m bayling_study.commands.sources --study-config $(FILES) --only $(ONLY)
 
 bundle: envs ## cluster: pack the repository and the study's sources for a machine without a network
-	@$(EXCLUSIVE) $(IN_LINES) fetch
+	@$(RUN) $(IN_LINES) fetch
 	@python -m bayling_study.commands.bundle --study-config $(FILES) --out "$(BUNDLE)"
 
 verify: ## cluster: compare an unpacked bundle with its list of hashes: damaged, missing and extra files

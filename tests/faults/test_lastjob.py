@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from bayling_study.commands import summary
 from bayling_study.core.records import Score, write_scores
 from bayling_study.stages.report.__main__ import write_report
 from bayling_study.stages.report.collect import Study
@@ -70,7 +71,9 @@ matplotlib.axes.Axes.barh = broken
 
 
 @pytest.mark.fault("a figure of the report that cannot be drawn")
-def test_a_report_without_one_block_says_so_and_the_study_ends_well(reference, sandbox, tmp_path):
+def test_a_report_without_one_block_says_so_and_the_study_ends_well(
+    reference, sandbox, tmp_path, capsys
+):
     target = sandbox.drop("report")
     strike = sandbox.strike("report", customised(tmp_path, BREAK_THE_TIMELINE))
     status, output = sandbox.run(target, **strike)
@@ -81,12 +84,10 @@ def test_a_report_without_one_block_says_so_and_the_study_ends_well(reference, s
     assert "Traceback" in sandbox.log("report")
     assert "ZeroDivisionError: a fault of the code" in sandbox.log("report")
     assert sandbox.hash(target) == reference.hash(target)
-    done = subprocess.run(
-        [sys.executable, "-m", "bayling_study.commands.summary", "--study", str(sandbox.study)],
-        env=sandbox.environment({}), capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert "Caution: the report lacks these blocks" in done.stdout
-    assert "chapter: jobs" in done.stdout
+    summary.show(sandbox.study)
+    said = capsys.readouterr().out
+    assert "Caution: the report lacks these blocks" in said
+    assert "chapter: jobs" in said
 
 
 @pytest.mark.fault("a new run beside a stage that a person started, after kill -9 of the workflow")

@@ -180,8 +180,8 @@ def test_make_hands_the_target_to_snakemake(target, profile):
         capture_output=True,
         text=True,
     )
-    [line] = [line for line in found.stdout.splitlines() if " snakemake " in line]
-    words = line.partition(" snakemake ")[2].split()
+    [line] = [line for line in found.stdout.splitlines() if "commands.study " in line]
+    words = line.partition(" -- ")[2].split()
     options = parse_args([*words, "--dry-run"])[1]
     assert options.targets == ["fetch"]
     assert [path.name for path in options.configfile] == ["ablations.yaml", "more.yaml"]

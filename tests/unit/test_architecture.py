@@ -28,7 +28,6 @@ PRINTING = {
     "core/progress.py": "lines of progress in a log",
     "dag/devices.py": "which GPUs the job has",
     "dag/exclusive.py": "what a killed run left behind",
-    "dag/folder.py": "the folder that make asks for",
     "shared/tracking/__main__.py": "the command's answer",
     "stages/tuning/__main__.py": "the plan and the end of a training",
     "stages/tuning/launcher.py": "the output of the ranks",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,9 +13,8 @@ from bayling_study.stages.report.__main__ import write_report
 from helpers import report_study
 
 
-def printed(study: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> str:
-    monkeypatch.setattr(sys, "argv", ["summary", "--study", str(study)])
-    summary.main()
+def printed(study: Path, capsys: pytest.CaptureFixture) -> str:
+    summary.show(study)
     return str(capsys.readouterr().out)
 
 
@@ -24,7 +22,7 @@ def test_the_verdict_comes_last_before_the_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     write_report(report_study.make(tmp_path), tmp_path / "report")
-    table, verdict, path = printed(tmp_path, monkeypatch, capsys).strip().split("\n\n")
+    table, verdict, path = printed(tmp_path, capsys).strip().split("\n\n")
     assert table.splitlines()[2].split() == [
         "translation",
         "zh-en",
@@ -45,7 +43,7 @@ def test_a_report_without_a_verdict_ends_with_its_path(
 ) -> None:
     write_report(report_study.make(tmp_path), tmp_path / "report")
     (tmp_path / "report/verdict.json").unlink()
-    assert len(printed(tmp_path, monkeypatch, capsys).strip().split("\n\n")) == 2
+    assert len(printed(tmp_path, capsys).strip().split("\n\n")) == 2
 
 
 @pytest.mark.parametrize("text", ["[]", '{"sentences": "one"}', '{"sentences": [1]}', "{}"])

@@ -17,9 +17,8 @@ CONFIG = "--study-config config/config.yaml"
 PRINTING = {
     "commands.plan": CONFIG,
     "commands.status": CONFIG,
-    "dag.folder": CONFIG,
+    "commands.study": f"{CONFIG} --folder",
     "commands.ranking": "--help",
-    "commands.summary": "--help",
     "commands.share": "--help",
 }
 
@@ -51,7 +50,7 @@ def test_a_reader_that_leaves_ends_a_program_quietly(module: str, buffered: bool
 
 def test_output_that_cannot_be_written_is_told_in_one_line() -> None:
     with open("/dev/full", "w", encoding="utf-8") as full:
-        program = start("dag.folder", CONFIG, full.fileno(), buffered=True)
+        program = start("commands.study", f"{CONFIG} --folder", full.fileno(), buffered=True)
         said = program.communicate(timeout=120)[1]
     assert program.returncode == cli.EXIT_USER_ERROR
     assert said == "error: a file: No space left on device\n"

@@ -1,7 +1,4 @@
-"""The end of ``make study``: the main results on the terminal, the verdict, the report's path.
-
-``python -m bayling_study.commands.summary --study results/NAME``
-"""
+"""The end of ``make study``: the main results on the terminal, the verdict, the report's path."""
 
 import csv
 from collections.abc import Sequence
@@ -9,7 +6,6 @@ from itertools import zip_longest
 from pathlib import Path
 from textwrap import fill
 
-from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json
 from bayling_study.shared.verdict import read_verdict
@@ -38,9 +34,8 @@ def ending(study: Path) -> list[str]:
     return [*lines, "", f"Report: {report}"] if report.is_file() else []
 
 
-def main() -> None:
-    """Prints the summary of a finished study."""
-    study = cli.command(__name__, study=cli.STUDY).parse_args().study
+def show(study: Path) -> None:
+    """Prints the summary of a finished study (``StudyError`` if it has no report)."""
     report, tracked = study / "report", study / "runs" / "mlflow.json"
     if not (report / "index.html").exists():
         raise StudyError("the study has no report yet", where=report, fix="make study")
@@ -52,7 +47,3 @@ def main() -> None:
     print("\n".join(["", *ending(study)]))
     if tracked.exists() and "pending" in read_json(tracked):
         print("MLflow was not reached; `make track` sends the run records once it answers.")
-
-
-if __name__ == "__main__":
-    cli.run_program(main)

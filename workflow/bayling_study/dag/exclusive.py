@@ -26,6 +26,8 @@ from bayling_study.core.errors import StudyError
 
 LOCK = ".lock"
 SNAKEMAKE_LOCKS = Path(".snakemake") / "locks"
+WORKFLOWS = {"snakemake", "bayling_study.commands.study"}
+"""Programs that run a workflow."""
 WORKER = "bayling_study.stages.tuning.worker"
 """Processes of a training outlive its stage program while they save."""
 STARTED_BY = "BAYLING_WORKFLOW"
@@ -79,7 +81,7 @@ def processes_here(folder: Path) -> tuple[list[psutil.Process], bool]:
         programs = [word for word in words if word.startswith("bayling_study.")]
         if WORKER in programs or (programs and "--record" in words):
             jobs.append(process)  # not `make serve` and its like: they keep no record
-        workflow = workflow or any(Path(word).name == "snakemake" for word in words[:4])
+        workflow = workflow or not WORKFLOWS.isdisjoint(Path(word).name for word in words[:4])
     return jobs, workflow
 
 
@@ -138,24 +140,31 @@ def mend(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def begin(study: Path, keep_locks: bool) -> None:
+    """Takes what a run holds to its end, and mends what a killed one left (``StudyError``, as in
+    ``take_lock`` and ``mend``)."""
+    take_lock(study)
+    hold_environment()
+    if not keep_locks:
+        mend(Path.cwd())
+    sys.stdout.flush()
+
+
+KEEP_LOCKS = cli.option(
+    "leave stale locks in place: jobs of a scheduler may still run", action="store_true"
+)
 COMMAND_LINE = cli.command(
     __name__,
     study=cli.STUDY,
-    keep_locks=cli.option(
-        "leave stale locks in place: jobs of a scheduler may still run", action="store_true"
-    ),
+    keep_locks=KEEP_LOCKS,
     command=cli.option("after --: the command to run", positional=True, nargs="+"),
 )
 
 
 def main() -> int:
-    """Takes the lock, mends, becomes the command."""
+    """Begins alone, then becomes the command."""
     options = COMMAND_LINE.parse_args()
-    take_lock(options.study)
-    hold_environment()
-    if not options.keep_locks:
-        mend(Path.cwd())
-    sys.stdout.flush()
+    begin(options.study, options.keep_locks)
     os.execvp(options.command[0], options.command)
 
 
