@@ -27,6 +27,7 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.network import free_port
 from bayling_study.shared.tracking.host import usable_cores
 from bayling_study.stages.tuning.job import Follower, TrainingJob
+from bayling_study.stages.tuning.memory import PREPARED
 from bayling_study.stages.tuning.nodes import Nodes, Rendezvous
 
 POLL_SECONDS = 0.3
@@ -103,7 +104,7 @@ def torchrun(job: Path, processes: int, master: str, nodes: int = 1, rank: int =
 def environment(processes: int, folder: Path) -> dict[str, str]:
     """Returns the workers' environment: the granted cores shared out, the hub switched off. What
     DeepSpeed compiles (with offload) is kept in the training job's ``folder``."""
-    values = dict(os.environ)
+    values = PREPARED | dict(os.environ)
     values.setdefault("TORCH_EXTENSIONS_DIR", str((folder / EXTENSIONS).resolve()))
     values["OMP_NUM_THREADS"] = str(max(1, usable_cores() // processes))
     values.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false", PYTHONUNBUFFERED="1")
