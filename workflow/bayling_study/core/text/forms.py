@@ -7,7 +7,6 @@ from functools import lru_cache
 from bayling_study.core.text.words import is_boundary, words
 
 ZEROS = {n: "0" for n in range(0x20000) if chr(n).isdigit()}
-SPACE = re.compile(r"\s+")
 SURROGATE = re.compile("[\ud800-\udfff]")
 """Half a character, which JSON can spell out (``\\ud83d``) and UTF-8 cannot hold."""
 
@@ -20,8 +19,9 @@ def storable(text: str) -> str:
 def tidy(text: str) -> str:
     """Returns the text storable, in NFC, with single spaces; line breaks stay, trimmed."""
     whole = unicodedata.normalize("NFC", storable(text))
-    lines = (SPACE.sub(" ", line).strip() for line in whole.split("\n"))
-    return "\n".join(lines).strip()
+    if "\n" not in whole:
+        return " ".join(whole.split())
+    return "\n".join(" ".join(line.split()) for line in whole.split("\n")).strip()
 
 
 @lru_cache(maxsize=1 << 12)

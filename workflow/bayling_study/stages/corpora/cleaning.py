@@ -1,17 +1,17 @@
-"""Which parallel segments are not worth learning from or testing on, and why. ``Cleaner.reason``
-returns the first reason against a segment. Reasons about one side alone come first, so that a pivot
-text that thirty languages share is judged once. The filters with a name (``Filter`` in the config)
-can be switched off; those with a limit are tuned by it."""
+"""Which parallel segments are not worth learning from or testing on, and why. ``Cleaner.reasons``
+returns the first reason against each segment of a block, those about one side alone first. The
+filters with a name (``Filter`` in the config) can be switched off; those with a limit are tuned by
+it."""
 
 import re
-import unicodedata
-from functools import lru_cache
+from collections.abc import Callable
+
+import numpy as np
 
 from bayling_study.config.corpora import Cleaning
 from bayling_study.core import languages
-from bayling_study.core.text.scripts import script_names
-from bayling_study.core.text.words import columns, length, script_share, words
-from bayling_study.shared.corpus_tables import ParallelSegment
+from bayling_study.core.text.words import words
+from bayling_study.stages.corpora.blocks import Mask, Texts
 from bayling_study.stages.corpora.misread import is_misread
 
 PLACEHOLDER = re.compile(
@@ -37,25 +37,20 @@ URL = re.compile(
     r"|(?:^|[\s(\"'])/?\w+(?:/[\w.-]+){2,}",  # file path
     re.IGNORECASE,
 )
-CONTROL_CATEGORIES = frozenset({"Cc", "Cf", "Co", "Cs", "Cn"})
-JOINERS = frozenset("\u200c\u200d")
-NO_JOINERS = frozenset({"LATIN", "CYRILLIC", "GREEK", "CJK", "HANGUL", "HEBREW"})
-"""Scripts whose spelling has no use for U+200C and U+200D (Unicode Standard, 23.2)."""
 
 
-def has_control(text: str, language: str) -> bool:
-    """Tells whether a text holds control, invisible, private or undecodable characters. Line breaks
-    are fine here; zero-width joiners are where the script needs them."""
-    if text.isascii():
-        return any((c < " " and c != "\n") or c == "\x7f" for c in text)
-    if "\ufffd" not in text and text.replace("\n", "").isprintable():
-        return False  # the quick way for most texts: nothing but letters, signs and blanks
-    joiners_fine = script_names(languages.script(language))[0] not in NO_JOINERS
-    return any(
-        c == "\ufffd" or (c != "\n" and unicodedata.category(c) in CONTROL_CATEGORIES)
-        for c in text
-        if not (joiners_fine and c in JOINERS)
-    )
+class Verdicts:
+    """The first reason against each segment of a block; ``left`` are those without one."""
+
+    def __init__(self, count: int) -> None:
+        self.reasons = [""] * count
+        self.left = np.ones(count, np.bool_)
+
+    def reject(self, bad: Mask, reason: str | Callable[[int], str]) -> None:
+        """Rejects those that are left, for a reason or the one that is returned for its number."""
+        for row in np.flatnonzero(bad & self.left).tolist():
+            self.reasons[row] = reason if isinstance(reason, str) else reason(row)
+            self.left[row] = not self.reasons[row]
 
 
 class Cleaner:
@@ -64,55 +59,56 @@ class Cleaner:
     def __init__(self, rules: Cleaning) -> None:
         self.rules = rules
         self._filters = frozenset(rules.filters)
-        self._pivot_reason = lru_cache(maxsize=1 << 14)(self._judge_pivot)
+        named = (("placeholder", PLACEHOLDER), ("url", URL), ("markup", MARKUP))
+        self._patterns = [(name, pattern) for name, pattern in named if name in self._filters]
 
-    def reason(self, segment: ParallelSegment) -> str:
-        """Returns the first reason to reject a segment, or an empty string."""
-        return (
-            self._pivot_reason(segment.text_a, segment.lang_a)
-            or self._judge_side(segment.text_b, segment.lang_b)
-            or self._judge_pair(segment)
+    def reasons(self, pivot: Texts, other: Texts) -> list[str]:
+        """Returns the first reason to reject each segment of a block, or an empty string."""
+        found, rules = Verdicts(len(pivot.texts)), self.rules
+        count = np.where(pivot.each(languages.is_unspaced), pivot.words, pivot.parts)
+        found.reject(~pivot.empty & (count < rules.min_words), "too short")
+        found.reject(count > rules.max_words, "too long")
+        for side in (pivot, other):
+            self._judge_side(side, found)
+        short, long = (
+            np.minimum(pivot.columns, other.columns),
+            np.maximum(pivot.columns, other.columns),
         )
+        unlike = long > rules.max_length_ratio * short
+        alike = other.most_copied(pivot)
 
-    def _judge_pivot(self, text: str, language: str) -> str:
-        count = len(words(text)) if languages.is_unspaced(language) else length(text, "words")
-        if text and count < self.rules.min_words:
-            return "too short"
-        if count > self.rules.max_words:
-            return "too long"
-        return self._judge_side(text, language)
+        def reason(row: int) -> str:
+            text_a, text_b = pivot.texts[row].casefold(), other.texts[row].casefold()
+            if text_a == text_b and "identical" in self._filters:
+                return "identical"
+            if unlike[row]:
+                return "length ratio"
+            return "copied" if copied_share(text_a, text_b) > rules.max_copied_share else ""
 
-    def _judge_side(self, text: str, language: str) -> str:
-        if not text:
-            return "empty"
-        on = self._filters
-        for name, pattern in (("placeholder", PLACEHOLDER), ("url", URL), ("markup", MARKUP)):
-            if name in on and pattern.search(text):
-                return name
-        if "control" in on and has_control(text, language):
-            return "control"
-        if "control" in on and is_misread(text, language):
-            return "misread encoding"
-        if "lines" in on and "\n" in text:
-            return "lines"
-        if script_share(text, languages.script(language)) < self.rules.min_script_share:
-            return "script"
-        return ""
+        found.reject((alike >= 1) | (alike > rules.max_copied_share), reason)
+        found.reject(unlike, "length ratio")
+        return found.reasons
 
-    def _judge_pair(self, segment: ParallelSegment) -> str:
-        text_a, text_b = segment.text_a, segment.text_b
-        if "identical" in self._filters and text_a.casefold() == text_b.casefold():
-            return "identical"
-        short, long = sorted((columns(text_a), columns(text_b)))
-        if long > self.rules.max_length_ratio * short:
-            return "length ratio"
-        if copied_share(text_a, text_b) > self.rules.max_copied_share:
-            return "copied"
-        return ""
+    def _judge_side(self, side: Texts, found: Verdicts) -> None:
+        def matched(row: int) -> str:
+            text = side.texts[row]
+            return next((name for name, pattern in self._patterns if pattern.search(text)), "")
+
+        found.reject(side.empty, "empty")
+        found.reject(side.suspect, matched)
+        if "control" in self._filters:
+            found.reject(side.control, "control")
+            misread = lambda row: (
+                "misread encoding" if is_misread(side.texts[row], side.codes[row]) else ""
+            )
+            found.reject(side.may_be_misread, misread)
+        if "lines" in self._filters:
+            found.reject(side.lines, "lines")
+        found.reject(side.script_share < self.rules.min_script_share, "script")
 
 
 def copied_share(text_a: str, text_b: str) -> float:
     """Returns the share of the second text's words that the first has too (0 to 1)."""
-    have = set(words(text_a.casefold()))
-    found = words(text_b.casefold())
+    have = set(words(text_a))
+    found = words(text_b)
     return sum(word in have for word in found) / len(found) if found else 0.0

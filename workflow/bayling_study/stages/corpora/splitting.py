@@ -10,14 +10,17 @@ memory depends on the test rows alone.
 """
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from bayling_study.core.seeds import derive_seed
 from bayling_study.core.text.forms import compared
 from bayling_study.shared.corpus_tables import ParallelSegment
+from bayling_study.stages.corpora.blocks import Texts
 
 GRAM_WORDS = 6
 
 
+@lru_cache(maxsize=1 << 12)
 def is_test(document: str, seed: int, test_share: float) -> bool:
     """Tells whether a document is kept for testing."""
     return derive_seed(seed, "split", document) < test_share * 2**63
@@ -25,7 +28,11 @@ def is_test(document: str, seed: int, test_share: float) -> bool:
 
 def grams(text: str, order: int = GRAM_WORDS) -> Iterator[str]:
     """Yields a text's word n-grams in the compared form; a shorter text is one gram."""
-    words = compared(text).split(" ")
+    return _grams(compared(text), order)
+
+
+def _grams(form: str, order: int) -> Iterator[str]:
+    words = form.split(" ")
     for start in range(max(1, len(words) - order + 1)):
         yield " ".join(words[start : start + order])
 
@@ -44,11 +51,15 @@ class Leaks:
             self._grams.update(grams(segment.text_a))
         self._orders = {gram.count(" ") + 1 for gram in self._grams}
 
-    def see(self, segment: ParallelSegment) -> None:
-        """Marks what a training row has in common with the test rows."""
-        self._seen_texts |= self._texts.intersection(_sides(segment))
-        for order in self._orders:
-            self._seen_grams |= self._grams.intersection(grams(segment.text_a, order))
+    def see(self, pivot: Texts, other: Texts) -> None:
+        """Marks what training rows have in common with the test rows."""
+        for side in (pivot, other):
+            self._seen_texts |= self._texts.intersection(
+                zip(side.codes, side.compared, strict=True)
+            )
+        for form in pivot.compared:
+            for order in self._orders:
+                self._seen_grams |= self._grams.intersection(_grams(form, order))
 
     def reason(self, segment: ParallelSegment) -> str:
         """Returns why a test row must go, or an empty string."""
