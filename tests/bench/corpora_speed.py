@@ -162,8 +162,8 @@ def told(lines: int, cost: Cost, report: dict[str, Any]) -> str:
     return (
         f"{lines} lines, {kept} kept: {cost.wall:.1f} s, {lines / cost.wall:.0f} a second; "
         f"{cost.cpu:.1f} s of processor time, {lines / cost.cpu:.0f} a second of it; "
-        f"peak {cost.memory / 2**20:.0f} MiB; {cost.disk / 2**20:.0f} MiB of scratch files and results "
-        f"on disk; others kept {cost.others:.1f} cores busy"
+        f"peak {cost.memory / 2**20:.0f} MiB; {cost.disk / 2**20:.0f} MiB of scratch files and "
+        f"results on disk; others kept {cost.others:.1f} cores busy"
     )
 
 

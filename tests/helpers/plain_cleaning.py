@@ -1,23 +1,57 @@
-"""Cleaning one segment at a time and one character after the other, as ``cleaning`` and ``misread``
-did it before they took blocks of segments: what their verdicts are compared with."""
+"""Cleaning as it was while each check looked at every character: what the quick ways of the corpora
+stage are compared with."""
 
 from __future__ import annotations
 
 import codecs
+import re
 import unicodedata
 
 from bayling_study.config.corpora import Cleaning
 from bayling_study.core import languages
-from bayling_study.core.text.scripts import script_names
-from bayling_study.core.text.words import columns, length, script_share, words
-from bayling_study.stages.corpora.blocks import CONTROL_CATEGORIES, JOINERS, NO_JOINERS
-from bayling_study.stages.corpora.cleaning import MARKUP, PLACEHOLDER, URL
+from bayling_study.core.text.forms import ZEROS, normalise, storable
+from bayling_study.core.text.scripts import script_name, script_names
+from bayling_study.core.text.words import TOKEN
+from bayling_study.shared.corpus_tables import ParallelSegment
+from bayling_study.stages.corpora.cleaning import (
+    CONTROL_CATEGORIES,
+    JOINERS,
+    MARKUP,
+    NO_JOINERS,
+    PLACEHOLDER,
+    URL,
+)
 from bayling_study.stages.corpora.misread import CLOSED, LEAST_HAN, SHARE, SINGLE
 
 C1 = "plain-c1"
 
 
-def is_misread(text: str, language: str) -> bool:
+def plainly_tidy(text: str) -> str:
+    whole = unicodedata.normalize("NFC", storable(text))
+    lines = (re.sub(r"\s+", " ", line).strip() for line in whole.split("\n"))
+    return "\n".join(lines).strip()
+
+
+def plain_words(text: str) -> list[str]:
+    return [token for token in TOKEN.findall(text) if token[0].isalnum()]
+
+
+def plainly_compared(text: str) -> str:
+    return " ".join(plain_words(normalise(text).translate(ZEROS)))
+
+
+def plain_columns(text: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def plain_script_share(text: str, script: str) -> float:
+    firsts = [next(filter(None, map(script_name, word)), "") for word in plain_words(text)]
+    names = [name for name in firsts if name]
+    own = script_names(script)
+    return sum(name in own for name in names) / len(names) if names else 0.0
+
+
+def is_plainly_misread(text: str, language: str) -> bool:
     """Tells whether a text is mostly UTF-8 of the language's own script, read as another encoding.
     The encodings tried are Windows-1252 and Latin-1, Windows-1250, -1251, and GBK."""
     if text.isascii():
@@ -78,16 +112,16 @@ class PlainCleaner:
         self.rules = rules
         self._filters = frozenset(rules.filters)
 
-    def reason(self, text_a: str, lang_a: str, text_b: str, lang_b: str) -> str:
+    def reason(self, segment: ParallelSegment) -> str:
         """Returns the first reason to reject a segment, or an empty string."""
         return (
-            self._judge_pivot(text_a, lang_a)
-            or self._judge_side(text_b, lang_b)
-            or self._judge_pair(text_a, text_b)
+            self._judge_pivot(segment.text_a, segment.lang_a)
+            or self._judge_side(segment.text_b, segment.lang_b)
+            or self._judge_pair(segment)
         )
 
     def _judge_pivot(self, text: str, language: str) -> str:
-        count = len(words(text)) if languages.is_unspaced(language) else length(text, "words")
+        count = len(plain_words(text)) if languages.is_unspaced(language) else len(text.split())
         if text and count < self.rules.min_words:
             return "too short"
         if count > self.rules.max_words:
@@ -103,18 +137,19 @@ class PlainCleaner:
                 return name
         if "control" in on and has_control(text, language):
             return "control"
-        if "control" in on and is_misread(text, language):
+        if "control" in on and is_plainly_misread(text, language):
             return "misread encoding"
         if "lines" in on and "\n" in text:
             return "lines"
-        if script_share(text, languages.script(language)) < self.rules.min_script_share:
+        if plain_script_share(text, languages.script(language)) < self.rules.min_script_share:
             return "script"
         return ""
 
-    def _judge_pair(self, text_a: str, text_b: str) -> str:
+    def _judge_pair(self, segment: ParallelSegment) -> str:
+        text_a, text_b = segment.text_a, segment.text_b
         if "identical" in self._filters and text_a.casefold() == text_b.casefold():
             return "identical"
-        short, long = sorted((columns(text_a), columns(text_b)))
+        short, long = sorted((plain_columns(text_a), plain_columns(text_b)))
         if long > self.rules.max_length_ratio * short:
             return "length ratio"
         if copied_share(text_a, text_b) > self.rules.max_copied_share:
@@ -124,6 +159,6 @@ class PlainCleaner:
 
 def copied_share(text_a: str, text_b: str) -> float:
     """Returns the share of the second text's words that the first has too (0 to 1)."""
-    have = set(words(text_a.casefold()))
-    found = words(text_b.casefold())
+    have = set(plain_words(text_a.casefold()))
+    found = plain_words(text_b.casefold())
     return sum(word in have for word in found) / len(found) if found else 0.0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bayling_study.config.corpora import Cleaning
-from bayling_study.stages.corpora.blocks import Texts
-from bayling_study.stages.corpora.cleaning import Cleaner
+from bayling_study.shared.corpus_tables import ParallelSegment
+from bayling_study.stages.corpora.cleaning import Cleaner, has_control
 
 ENGLISH = "Enter the address of the device"
 GERMAN = "Gib die Adresse des Geräts ein"
@@ -14,8 +14,8 @@ CHINESE = "请输入设备的地址"
 
 
 def reason(text_a: str, text_b: str, language: str = "de", rules: Cleaning | None = None) -> str:
-    pivot, other = Texts([text_a], ["en"]), Texts([text_b], [language])
-    return Cleaner(rules or Cleaning()).reasons(pivot, other)[0]
+    segment = ParallelSegment("id", "src", "en", language, text_a, text_b, "doc")
+    return Cleaner(rules or Cleaning()).reason(segment)
 
 
 @pytest.mark.parametrize(
@@ -99,12 +99,16 @@ def test_limits_are_inclusive() -> None:
 
 
 def test_joiners_are_spelling_in_persian_and_noise_in_german() -> None:
-    texts = ["می\u200cخواهم", "Ge\u200crät", "two\nlines", "a\tb"]
-    assert Texts(texts, ["fa", "de", "en", "en"]).control.tolist() == [False, True, False, True]
+    assert not has_control("می\u200cخواهم", "fa")
+    assert has_control("Ge\u200crät", "de")
+    assert not has_control("two\nlines", "en")
+    assert has_control("a\tb", "en")
 
 
 def test_a_pivot_of_an_unspaced_script_is_measured_in_characters() -> None:
     rules = Cleaning(min_words=7, max_words=9)
-    texts = ["请输入地址。！", "请输入设备地址。！", "请在此输入设备的地址"]
-    counted = Cleaner(rules).reasons(Texts(texts, ["zh"] * 3), Texts([GERMAN] * 3, ["de"] * 3))
+    counted = [
+        Cleaner(rules).reason(ParallelSegment("id", "src", "zh", "de", text, GERMAN, "doc"))
+        for text in ("请输入地址。！", "请输入设备地址。！", "请在此输入设备的地址")
+    ]
     assert counted == ["too short", "", "too long"]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bayling_study.config.corpora import CorporaSection
 from bayling_study.stages.corpora import __main__ as program
-from bayling_study.stages.corpora import parallel, tables
+from bayling_study.stages.corpora import tables
 from bayling_study.stages.corpora.tables import Repeats, key_of
 
 WORDS = ["lamp", "door", "fan", "pump", "lock", "clock", "radio", "stove", "heater", "valve"]
@@ -50,7 +50,6 @@ def test_ten_times_the_rows_take_no_more_memory(
 ) -> None:
     monkeypatch.setattr(tables, "BATCH_ROWS", 50)
     monkeypatch.setattr(tables, "BUFFER", 8)
-    monkeypatch.setattr(parallel, "BLOCK_ROWS", 50)
     build(tmp_path, DISTINCT)  # fills the caches
     (small, kept), (large, same) = build(tmp_path, 300), build(tmp_path, 3000)
     assert kept == same == DISTINCT

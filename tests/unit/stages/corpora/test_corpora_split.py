@@ -16,7 +16,6 @@ from bayling_study.core import parquet
 from bayling_study.core.text.forms import compared
 from bayling_study.shared.corpus_tables import ParallelSegment
 from bayling_study.stages.corpora import parallel
-from bayling_study.stages.corpora.blocks import Texts
 from bayling_study.stages.corpora.hearing import Hearing
 from bayling_study.stages.corpora.splitting import Leaks, grams, is_test
 from bayling_study.stages.corpora.tally import CorpusTally
@@ -42,10 +41,6 @@ def segment(
     text_a: str, text_b: str = "Satz", document: str = "d", split: str = ""
 ) -> ParallelSegment:
     return ParallelSegment("id", "src", "en", "de", text_a, text_b, document, split)
-
-
-def see(leaks: Leaks, row: ParallelSegment) -> None:
-    leaks.see(Texts([row.text_a], [row.lang_a]), Texts([row.text_b], [row.lang_b]))
 
 
 def split_rows(rows: list[tuple[int, str, str, str]], seed: int) -> list[ParallelSegment]:
@@ -137,14 +132,14 @@ def test_grams_of_long_and_short_texts() -> None:
 def test_leaks_have_reasons(text_a: str, text_b: str, expected: str) -> None:
     test = segment(text_a, text_b, split="test")
     leaks = Leaks([test], max_seen_share=0.3)
-    see(leaks, segment("Wait for 5 seconds, then go!", "Warte 5 Sekunde"))
+    leaks.see(segment("Wait for 5 seconds, then go!", "Warte 5 Sekunde"))
     assert leaks.reason(test) == expected
 
 
 def test_a_translation_counts_as_seen_in_its_own_language_only() -> None:
     test = segment("Something that is really new here", "Warte kurz", split="test")
     leaks = Leaks([test], max_seen_share=0.5)
-    see(leaks, segment("Another text", "Warte kurz")._replace(lang_b="lb"))
+    leaks.see(segment("Another text", "Warte kurz")._replace(lang_b="lb"))
     assert leaks.reason(test) == ""
 
 

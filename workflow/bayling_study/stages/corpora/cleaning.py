@@ -1,17 +1,18 @@
-"""Which parallel segments are not worth learning from or testing on, and why. ``Cleaner.reasons``
-returns the first reason against each segment of a block, those about one side alone first. The
-filters with a name (``Filter`` in the config) can be switched off; those with a limit are tuned by
-it."""
+"""Which parallel segments are not worth learning from or testing on, and why. ``Cleaner.reason``
+returns the first reason against a segment. Reasons about one side alone come first, so that a pivot
+text that thirty languages share is judged once. The filters with a name (``Filter`` in the config)
+can be switched off; those with a limit are tuned by it."""
 
 import re
-from collections.abc import Callable
-
-import numpy as np
+import unicodedata
+from functools import cache, lru_cache
 
 from bayling_study.config.corpora import Cleaning
 from bayling_study.core import languages
-from bayling_study.core.text.words import words
-from bayling_study.stages.corpora.blocks import Mask, Texts
+from bayling_study.core.text.forms import compared
+from bayling_study.core.text.scripts import script_name, script_names
+from bayling_study.core.text.words import columns, length, script_share, words
+from bayling_study.shared.corpus_tables import ParallelSegment
 from bayling_study.stages.corpora.misread import is_misread
 
 PLACEHOLDER = re.compile(
@@ -37,20 +38,46 @@ URL = re.compile(
     r"|(?:^|[\s(\"'])/?\w+(?:/[\w.-]+){2,}",  # file path
     re.IGNORECASE,
 )
+SUSPECT = frozenset("{}[]%$_<>&`*~#•+@/\ufffd")
+"""Without one of these, a full stop inside or a dash before a blank no pattern matches."""
+CONTROL_CATEGORIES = frozenset({"Cc", "Cf", "Co", "Cs", "Cn"})
+JOINERS = frozenset("\u200c\u200d")
+NO_JOINERS = frozenset({"LATIN", "CYRILLIC", "GREEK", "CJK", "HANGUL", "HEBREW"})
+"""Scripts whose spelling has no use for U+200C and U+200D (Unicode Standard, 23.2)."""
 
 
-class Verdicts:
-    """The first reason against each segment of a block; ``left`` are those without one."""
+def has_control(text: str, language: str) -> bool:
+    """Tells whether a text holds control, invisible, private or undecodable characters. Line breaks
+    are fine here; zero-width joiners are where the script needs them."""
+    joiners_fine = script_names(languages.script(language))[0] not in NO_JOINERS
+    return any(
+        c == "\ufffd" or (c != "\n" and unicodedata.category(c) in CONTROL_CATEGORIES)
+        for c in text
+        if not (joiners_fine and c in JOINERS)
+    )
 
-    def __init__(self, count: int) -> None:
-        self.reasons = [""] * count
-        self.left = np.ones(count, np.bool_)
 
-    def reject(self, bad: Mask, reason: str | Callable[[int], str]) -> None:
-        """Rejects those that are left, for a reason or the one that is returned for its number."""
-        for row in np.flatnonzero(bad & self.left).tolist():
-            self.reasons[row] = reason if isinstance(reason, str) else reason(row)
-            self.left[row] = not self.reasons[row]
+@cache
+def _plain_signs(language: str) -> set[str]:
+    """Returns the characters of ``is_plain`` that were met so far."""
+    return set()
+
+
+def is_plain(text: str, language: str) -> bool:
+    """Tells whether a text is in letters of the language's script with common signs alone, which
+    no pattern and no filter for single characters rejects."""
+    known, signs = _plain_signs(language), set(text)
+    if not signs <= known:
+        own = ("", *script_names(languages.script(language)))
+        known |= {
+            sign
+            for sign in signs - known
+            if sign.isprintable() and sign not in SUSPECT and script_name(sign) in own
+        }
+        if not signs <= known:
+            return False
+    dotted = "." in text[:-1] or text[-4:].lower() == "www."
+    return not dotted and "- " not in text and any(map(script_name, text))
 
 
 class Cleaner:
@@ -59,56 +86,63 @@ class Cleaner:
     def __init__(self, rules: Cleaning) -> None:
         self.rules = rules
         self._filters = frozenset(rules.filters)
-        named = (("placeholder", PLACEHOLDER), ("url", URL), ("markup", MARKUP))
-        self._patterns = [(name, pattern) for name, pattern in named if name in self._filters]
+        self._pivot_reason = lru_cache(maxsize=1 << 14)(self._judge_pivot)
 
-    def reasons(self, pivot: Texts, other: Texts) -> list[str]:
-        """Returns the first reason to reject each segment of a block, or an empty string."""
-        found, rules = Verdicts(len(pivot.texts)), self.rules
-        count = np.where(pivot.each(languages.is_unspaced), pivot.words, pivot.parts)
-        found.reject(~pivot.empty & (count < rules.min_words), "too short")
-        found.reject(count > rules.max_words, "too long")
-        for side in (pivot, other):
-            self._judge_side(side, found)
-        short, long = (
-            np.minimum(pivot.columns, other.columns),
-            np.maximum(pivot.columns, other.columns),
+    def reason(self, segment: ParallelSegment) -> str:
+        """Returns the first reason to reject a segment, or an empty string."""
+        return (
+            self._pivot_reason(segment.text_a, segment.lang_a)
+            or self._judge_side(segment.text_b, segment.lang_b)
+            or self._judge_pair(segment)
         )
-        unlike = long > rules.max_length_ratio * short
-        alike = other.most_copied(pivot)
 
-        def reason(row: int) -> str:
-            text_a, text_b = pivot.texts[row].casefold(), other.texts[row].casefold()
-            if text_a == text_b and "identical" in self._filters:
-                return "identical"
-            if unlike[row]:
-                return "length ratio"
-            return "copied" if copied_share(text_a, text_b) > rules.max_copied_share else ""
+    def _judge_pivot(self, text: str, language: str) -> str:
+        count = len(words(text)) if languages.is_unspaced(language) else length(text, "words")
+        if text and count < self.rules.min_words:
+            return "too short"
+        if count > self.rules.max_words:
+            return "too long"
+        return self._judge_side(text, language)
 
-        found.reject((alike >= 1) | (alike > rules.max_copied_share), reason)
-        found.reject(unlike, "length ratio")
-        return found.reasons
+    def _judge_side(self, text: str, language: str) -> str:
+        if not text:
+            return "empty"
+        on = self._filters
+        if is_plain(text, language):
+            return "misread encoding" if "control" in on and is_misread(text, language) else ""
+        for name, pattern in (("placeholder", PLACEHOLDER), ("url", URL), ("markup", MARKUP)):
+            if name in on and pattern.search(text):
+                return name
+        if "control" in on and has_control(text, language):
+            return "control"
+        if "control" in on and is_misread(text, language):
+            return "misread encoding"
+        if "lines" in on and "\n" in text:
+            return "lines"
+        if script_share(text, languages.script(language)) < self.rules.min_script_share:
+            return "script"
+        return ""
 
-    def _judge_side(self, side: Texts, found: Verdicts) -> None:
-        def matched(row: int) -> str:
-            text = side.texts[row]
-            return next((name for name, pattern in self._patterns if pattern.search(text)), "")
+    def _judge_pair(self, segment: ParallelSegment) -> str:
+        text_a, text_b = segment.text_a, segment.text_b
+        one, other = compared(text_a), compared(text_b)
+        # Where only case folding changes the words, compared forms are alike if the texts are.
+        if unicodedata.is_normalized("NFKC", text_a) and unicodedata.is_normalized("NFKC", text_b):
+            alike = copied_share(one.split(" "), other.split(" "))
+        else:
+            one, other, alike = "", "", 1.0
+        if "identical" in self._filters and one == other and text_a.casefold() == text_b.casefold():
+            return "identical"
+        short, long = sorted((columns(text_a), columns(text_b)))
+        if long > self.rules.max_length_ratio * short:
+            return "length ratio"
+        most = self.rules.max_copied_share
+        if alike > most and copied_share(*(words(t.casefold()) for t in (text_a, text_b))) > most:
+            return "copied"
+        return ""
 
-        found.reject(side.empty, "empty")
-        found.reject(side.suspect, matched)
-        if "control" in self._filters:
-            found.reject(side.control, "control")
-            misread = lambda row: (
-                "misread encoding" if is_misread(side.texts[row], side.codes[row]) else ""
-            )
-            found.reject(side.may_be_misread, misread)
-        if "lines" in self._filters:
-            found.reject(side.lines, "lines")
-        found.reject(side.script_share < self.rules.min_script_share, "script")
 
-
-def copied_share(text_a: str, text_b: str) -> float:
+def copied_share(words_a: list[str], words_b: list[str]) -> float:
     """Returns the share of the second text's words that the first has too (0 to 1)."""
-    have = set(words(text_a))
-    found = words(text_b)
-    return sum(word in have for word in found) / len(found) if found else 0.0
+    have = set(words_a)
+    return sum(map(have.__contains__, words_b)) / len(words_b) if words_b else 0.0

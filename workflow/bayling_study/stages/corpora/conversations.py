@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +41,7 @@ def build(section: CorporaSection, downloads: Mapping[str, Path], out: Path) -> 
                     hearing.hear(group, corpus.language, messages[-1].content)
                     turns = [message._asdict() for message in messages]
                     row = vars(draft.conversation) | {"messages": turns}
-                    yield (
-                        tuple(row.values()),
-                        tuple(part for message in messages for part in message),
-                    )
+                    yield tuple(row.values()), tuple(chain.from_iterable(messages))
                 else:
                     tally.reject(group, "no complete exchange", draft.conversation.id)
             if len(groups) == before:

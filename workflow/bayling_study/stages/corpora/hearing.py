@@ -7,12 +7,12 @@ of CLDR's Danish names, 85 % are taken for another language.
 """
 
 from collections import defaultdict
-from hashlib import blake2b
 from heapq import heappush, heappushpop
 from typing import Any
 
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.metrics.identification import SHORT, identifiers, is_off, letters, votes
+from bayling_study.stages.corpora.tables import key_of
 
 SAMPLE = 200  # different texts of a side that are identified; their hashes choose them
 ENOUGH = 20  # votes below which a side is shown but not refused
@@ -29,8 +29,7 @@ class Hearing:
     def hear(self, group: str, language: str, text: str) -> None:
         """Takes in a text if its hash chooses it and it is long enough to tell its language."""
         heap = self._samples[group, language]  # the least hashes, of which the greatest is first
-        key = blake2b(text.encode(), digest_size=8).digest()
-        entry = -int.from_bytes(key, "little"), text
+        entry = -int.from_bytes(key_of(text, size=8), "little"), text
         if len(heap) == SAMPLE and entry < heap[0]:
             return
         if letters(text) >= SHORT and entry not in heap:

@@ -18,7 +18,6 @@ from bayling_study.core.progress import Progress
 from bayling_study.core.text.forms import compared, tidy
 from bayling_study.shared.corpus_tables import PARALLEL_FILE, PARALLEL_SCHEMA, ParallelSegment
 from bayling_study.shared.romanisation import romanised
-from bayling_study.stages.corpora.blocks import Texts
 from bayling_study.stages.corpora.cleaning import Cleaner
 from bayling_study.stages.corpora.hearing import Hearing
 from bayling_study.stages.corpora.readers import PARALLEL
@@ -30,9 +29,6 @@ from bayling_study.stages.corpora.tally import CorpusTally
 
 Raw = tuple[ParallelCorpus, ParallelSegment]
 """A segment with the section of the config that it was read for."""
-
-BLOCK_ROWS, BLOCK_SIGNS = 2048, 1 << 19
-"""Segments that are looked at together, at most, and characters from which it is fewer."""
 
 
 def build(section: CorporaSection, downloads: Mapping[str, Path], seed: int, out: Path) -> Any:
@@ -62,24 +58,22 @@ def write(
     counts: dict[str, dict[str, int]] = {}
 
     def training() -> Iterator[tuple[TableRow, tuple[str, ...]]]:
-        for corpus, segment, forms in clean_and_split(raw, section, seed, tally):
+        for corpus, segment in clean_and_split(raw, section, seed, tally):
             documents[segment.split] += segment.document != last[segment.split]
             last[segment.split] = segment.document
             hearing.hear(_group(segment), segment.lang_a, segment.text_a)
             hearing.hear(_group(segment), segment.lang_b, segment.text_b)
             if corpus.transliterated:
                 segment = _in_latin_letters(segment, corpus.transliterated)
-                forms = compared(segment.text_a), compared(segment.text_b)
             if segment.split == "test":
                 test.append(segment)
             else:
-                yield segment, (segment.lang_a, segment.lang_b, *forms)
+                yield segment, _compared(segment)
 
     def repeated(number: int, row: dict[str, Any]) -> None:
         _reject(ParallelSegment(**row), "duplicate", tally)
 
     def tested(leaks: Leaks) -> Iterator[ParallelSegment]:
-        """Yields the test rows of which the training rows do not give too much away."""
         for segment in test:
             if reason := leaks.reason(segment):
                 _reject(segment, reason, tally)
@@ -87,29 +81,24 @@ def write(
                 yield segment
 
     def kept() -> Iterator[pa.Table]:
-        """Yields the training rows, then the test rows that are left."""
+        """Yields the training rows, then the test rows of which they do not give too much away."""
         leaks = Leaks(test, section.split.max_seen_share)
         for part in parts:
-            for start in range(0, len(part) if test else 0, BLOCK_ROWS):
-                leaks.see(*_sides(part.slice(start, BLOCK_ROWS)))
+            for row in part.to_pylist() if test else ():
+                leaks.see(ParallelSegment(**row))
             yield part
         yield from tables(tested(leaks), PARALLEL_SCHEMA)
 
     def counted() -> Iterator[pa.Table]:
         for part in kept():
             for row in part["lang_b"].value_counts().to_pylist():
-                split = part["split"][0].as_py()  # the same of all
+                split = part["split"][0].as_py()  # a part has one
                 counts.setdefault(row["values"], {"train": 0, "test": 0})[split] += row["counts"]
             yield part
 
     parts = distinct(training(), PARALLEL_SCHEMA, out / ".training", repeated)
     write_tables(out / PARALLEL_FILE, PARALLEL_SCHEMA, counted())
     return counts, documents
-
-
-def _sides(part: pa.Table) -> tuple[Texts, Texts]:
-    columns = {name: part[name].to_pylist() for name in ("text_a", "lang_a", "text_b", "lang_b")}
-    return Texts(columns["text_a"], columns["lang_a"]), Texts(columns["text_b"], columns["lang_b"])
 
 
 def raw_segments(
@@ -126,9 +115,8 @@ def raw_segments(
             group = f"{corpus.source}/{{language}}"
             try:
                 for segment in tally.fitting(Progress(what, over=read), group):
-                    name, source, lang_a, lang_b, one, other, document, _ = segment
-                    texts = tidy(one), tidy(other)
-                    yield corpus, ParallelSegment(name, source, lang_a, lang_b, *texts, document)
+                    start, (one, other), rest = segment[:4], segment[4:6], segment[6:]
+                    yield corpus, ParallelSegment(*start, tidy(one), tidy(other), *rest)
             except AbsentError as error:
                 if not section.allow_missing:
                     raise
@@ -146,51 +134,34 @@ def _parts(corpus: ParallelCorpus) -> Iterator[ParallelCorpus]:
 
 def clean_and_split(
     raw: Iterator[Raw], section: CorporaSection, seed: int, tally: CorpusTally
-) -> Iterator[tuple[ParallelCorpus, ParallelSegment, tuple[str, str]]]:
-    """Yields the segments that pass, with their split, and the compared forms of their texts; test
-    rows are distinct. In the test split a text counts as repeated if either side has been there
-    before in the same pair of languages: the same question is not asked twice. Repeated training
-    rows are left to ``distinct``, which needs no memory for them."""
+) -> Iterator[Raw]:
+    """Yields the segments that pass, with their split; test rows are distinct. In the test split a
+    text counts as repeated if either side has been there before in the same pair of languages: the
+    same question is not asked twice. Repeated training rows are left to ``distinct``, which needs
+    no memory for them."""
     cleaner = Cleaner(section.cleaning)
     seen: set[bytes] = set()
-    for block in blocks(raw, tally):
-        pivot = Texts([row.text_a for _, row in block], [row.lang_a for _, row in block])
-        other = Texts([row.text_b for _, row in block], [row.lang_b for _, row in block])
-        forms = zip(pivot.compared, other.compared, strict=True)
-        for (corpus, segment), reason, both in zip(
-            block, cleaner.reasons(pivot, other), forms, strict=True
-        ):
-            split = corpus.role
-            if split == "both" and not reason:
-                tested = is_test(segment.document, seed, section.split.test_share)
-                split = "test" if tested else "train"
-            if split == "test" and not reason and _is_repeated(segment, both, seen):
-                reason = "duplicate"
-            if reason:
-                _reject(segment, reason, tally)
-            else:
-                yield corpus, ParallelSegment(*segment[:-1], split), both
-
-
-def blocks(raw: Iterator[Raw], tally: CorpusTally) -> Iterator[list[Raw]]:
-    """Yields segments together that are looked at together, and counts them as read."""
-    block: list[Raw] = []
-    signs = 0
     for corpus, segment in raw:
         tally.read(_group(segment))
-        block.append((corpus, segment))
-        signs += len(segment.text_a) + len(segment.text_b)
-        if len(block) >= BLOCK_ROWS or signs >= BLOCK_SIGNS:
-            yield block
-            block, signs = [], 0
-    if block:
-        yield block
+        reason = cleaner.reason(segment)
+        if not reason:
+            split = corpus.role
+            if split == "both":
+                tested = is_test(segment.document, seed, section.split.test_share)
+                split = "test" if tested else "train"
+            segment = ParallelSegment(*segment[:-1], split)
+            if split == "test" and _is_repeated(segment, seen):
+                reason = "duplicate"
+        if reason:
+            _reject(segment, reason, tally)
+        else:
+            yield corpus, segment
 
 
-def _is_repeated(segment: ParallelSegment, forms: tuple[str, str], seen: set[bytes]) -> bool:
+def _is_repeated(segment: ParallelSegment, seen: set[bytes]) -> bool:
     """Tells whether either text of a test segment was met before, and remembers them."""
-    pair = segment.lang_a, segment.lang_b
-    keys = {key_of(*pair, side, form) for side, form in zip("ab", forms, strict=True)}
+    *pair, text_a, text_b = _compared(segment)
+    keys = {key_of(*pair, "a", text_a), key_of(*pair, "b", text_b)}
     repeated = not keys.isdisjoint(seen)
     seen |= keys
     return repeated
@@ -202,6 +173,11 @@ def _in_latin_letters(segment: ParallelSegment, codes: list[str]) -> ParallelSeg
         if code in codes:
             segment = segment._replace(**{field: romanised(getattr(segment, field), code)})
     return segment
+
+
+def _compared(segment: ParallelSegment) -> tuple[str, ...]:
+    """Returns what makes two segments the same."""
+    return segment.lang_a, segment.lang_b, compared(segment.text_a), compared(segment.text_b)
 
 
 def _group(segment: ParallelSegment) -> str:

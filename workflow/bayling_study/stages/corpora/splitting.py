@@ -15,7 +15,6 @@ from functools import lru_cache
 from bayling_study.core.seeds import derive_seed
 from bayling_study.core.text.forms import compared
 from bayling_study.shared.corpus_tables import ParallelSegment
-from bayling_study.stages.corpora.blocks import Texts
 
 GRAM_WORDS = 6
 
@@ -28,11 +27,7 @@ def is_test(document: str, seed: int, test_share: float) -> bool:
 
 def grams(text: str, order: int = GRAM_WORDS) -> Iterator[str]:
     """Yields a text's word n-grams in the compared form; a shorter text is one gram."""
-    return _grams(compared(text), order)
-
-
-def _grams(form: str, order: int) -> Iterator[str]:
-    words = form.split(" ")
+    words = compared(text).split(" ")
     for start in range(max(1, len(words) - order + 1)):
         yield " ".join(words[start : start + order])
 
@@ -51,15 +46,11 @@ class Leaks:
             self._grams.update(grams(segment.text_a))
         self._orders = {gram.count(" ") + 1 for gram in self._grams}
 
-    def see(self, pivot: Texts, other: Texts) -> None:
-        """Marks what training rows have in common with the test rows."""
-        for side in (pivot, other):
-            self._seen_texts |= self._texts.intersection(
-                zip(side.codes, side.compared, strict=True)
-            )
-        for form in pivot.compared:
-            for order in self._orders:
-                self._seen_grams |= self._grams.intersection(_grams(form, order))
+    def see(self, segment: ParallelSegment) -> None:
+        """Marks what a training row has in common with the test rows."""
+        self._seen_texts |= self._texts.intersection(_sides(segment))
+        for order in self._orders:
+            self._seen_grams |= self._grams.intersection(grams(segment.text_a, order))
 
     def reason(self, segment: ParallelSegment) -> str:
         """Returns why a test row must go, or an empty string."""

@@ -45,9 +45,9 @@ def write_tables(path: Path, schema: pa.Schema, parts: Iterable[pa.Table]) -> No
             writer.write_table(left.combine_chunks())
 
 
-def key_of(*texts: str) -> bytes:
+def key_of(*parts: str, size: int = KEY_BYTES) -> bytes:
     """Returns the key of a row's texts."""
-    return blake2b("\0".join(texts).encode(), digest_size=KEY_BYTES).digest()
+    return blake2b("\0".join(parts).encode(), digest_size=size).digest()
 
 
 class Repeats:
