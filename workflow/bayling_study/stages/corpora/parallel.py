@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from bayling_study.config.corpora import CorporaSection, ParallelCorpus
 from bayling_study.core.errors import StudyError
 from bayling_study.core.progress import Progress
@@ -22,7 +24,7 @@ from bayling_study.stages.corpora.readers import PARALLEL
 from bayling_study.stages.corpora.readers.aligned import refuse_idle_options
 from bayling_study.stages.corpora.readers.locate import AbsentError
 from bayling_study.stages.corpora.splitting import Leaks, is_test
-from bayling_study.stages.corpora.tables import TableRow, distinct, key_of, write_rows
+from bayling_study.stages.corpora.tables import TableRow, distinct, key_of, tables, write_tables
 from bayling_study.stages.corpora.tally import CorpusTally
 
 Raw = tuple[ParallelCorpus, ParallelSegment]
@@ -65,30 +67,35 @@ def write(
             if segment.split == "test":
                 test.append(segment)
             else:
-                yield segment._asdict(), _compared(segment)
+                count(segment.lang_b, "train", 1)
+                yield segment, _compared(segment)
 
-    def repeated(number: int, row: TableRow) -> None:
+    def count(language: str, split: str, number: int) -> None:
+        counts.setdefault(language, {"train": 0, "test": 0})[split] += number
+
+    def repeated(number: int, row: dict[str, Any]) -> None:
+        count(row["lang_b"], "train", -1)
         _reject(ParallelSegment(**row), "duplicate", tally)
 
-    def kept() -> Iterator[ParallelSegment]:
-        """Yields the training rows, then the test rows of which they do not give too much away."""
-        leaks = Leaks(test, section.split.max_seen_share)
-        for segment in (ParallelSegment(**row) for row in rows):
-            leaks.see(segment)
-            yield segment
+    def tested(leaks: Leaks) -> Iterator[ParallelSegment]:
         for segment in test:
             if reason := leaks.reason(segment):
                 _reject(segment, reason, tally)
             else:
+                count(segment.lang_b, "test", 1)
                 yield segment
 
-    def counted() -> Iterator[TableRow]:
-        for segment in kept():
-            counts.setdefault(segment.lang_b, {"train": 0, "test": 0})[segment.split] += 1
-            yield segment._asdict()
+    def kept() -> Iterator[pa.Table]:
+        """Yields the training rows, then the test rows of which they do not give too much away."""
+        leaks = Leaks(test, section.split.max_seen_share)
+        for part in parts:
+            for row in part.to_pylist() if test else ():
+                leaks.see(ParallelSegment(**row))
+            yield part
+        yield from tables(tested(leaks), PARALLEL_SCHEMA)
 
-    rows = distinct(training(), PARALLEL_SCHEMA, out / ".training", repeated)
-    write_rows(out / PARALLEL_FILE, PARALLEL_SCHEMA, counted())
+    parts = distinct(training(), PARALLEL_SCHEMA, out / ".training", repeated)
+    write_tables(out / PARALLEL_FILE, PARALLEL_SCHEMA, kept())
     return counts, documents
 
 
@@ -107,7 +114,7 @@ def raw_segments(
             try:
                 for segment in tally.fitting(Progress(what, over=read), group):
                     one, other = tidy(segment.text_a), tidy(segment.text_b)
-                    yield corpus, segment._replace(text_a=one, text_b=other)
+                    yield corpus, ParallelSegment._make((*segment[:4], one, other, *segment[6:]))
             except AbsentError as error:
                 if not section.allow_missing:
                     raise
@@ -131,7 +138,7 @@ def clean_and_split(
     same question is not asked twice. Repeated training rows are left to ``distinct``, which needs
     no memory for them."""
     cleaner = Cleaner(section.cleaning)
-    seen: set[int] = set()
+    seen: set[bytes] = set()
     for corpus, segment in raw:
         tally.read(_group(segment))
         reason = cleaner.reason(segment)
@@ -140,7 +147,7 @@ def clean_and_split(
             if split == "both":
                 tested = is_test(segment.document, seed, section.split.test_share)
                 split = "test" if tested else "train"
-            segment = segment._replace(split=split)
+            segment = ParallelSegment(*segment[:-1], split)
             if split == "test" and _is_repeated(segment, seen):
                 reason = "duplicate"
         if reason:
@@ -149,7 +156,7 @@ def clean_and_split(
             yield corpus, segment
 
 
-def _is_repeated(segment: ParallelSegment, seen: set[int]) -> bool:
+def _is_repeated(segment: ParallelSegment, seen: set[bytes]) -> bool:
     """Tells whether either text of a test segment was met before, and remembers them."""
     *pair, text_a, text_b = _compared(segment)
     keys = {key_of(*pair, "a", text_a), key_of(*pair, "b", text_b)}

@@ -3,13 +3,14 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from bayling_study.config.corpora import CorporaSection
 from bayling_study.core.text.forms import tidy
 from bayling_study.shared.corpus_tables import TERM_SCHEMA, TERMS_FILE, Term
 from bayling_study.stages.corpora.misread import is_misread
 from bayling_study.stages.corpora.readers import LEXICONS
-from bayling_study.stages.corpora.tables import TableRow, distinct, write_rows
+from bayling_study.stages.corpora.tables import TableRow, distinct, write_tables
 from bayling_study.stages.corpora.tally import CorpusTally
 
 
@@ -29,17 +30,15 @@ def build(
                 if reason := _reason(term):
                     tally.reject(group, reason, term._asdict())
                 else:
-                    yield term._asdict(), term[1:]
+                    counts[f"{term.lang_a}-{term.lang_b}"] += 1
+                    yield term, term[1:]
 
-    def repeated(number: int, row: TableRow) -> None:
+    def repeated(number: int, row: dict[str, Any]) -> None:
         tally.reject(f"{row['source']}/{row['lang_b']}", "duplicate", row)
+        counts[f"{row['lang_a']}-{row['lang_b']}"] -= 1
 
-    def counted() -> Iterator[TableRow]:
-        for row in distinct(translated(), TERM_SCHEMA, out / ".terms", repeated):
-            counts[f"{row['lang_a']}-{row['lang_b']}"] += 1
-            yield row
-
-    write_rows(out / TERMS_FILE, TERM_SCHEMA, counted())
+    kept = distinct(translated(), TERM_SCHEMA, out / ".terms", repeated)
+    write_tables(out / TERMS_FILE, TERM_SCHEMA, kept)
     return dict(sorted(counts.items()))
 
 
