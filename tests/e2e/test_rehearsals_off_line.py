@@ -12,6 +12,7 @@ from bayling_study.commands.rehearse.page import PASSED
 from bayling_study.core.files import read_json
 from helpers import ROOT
 from helpers.rehearsals import rehearse
+from helpers.stand_ins import lay_out
 from helpers.upstream import upstream
 from helpers.upstream.hub import TOKEN
 from helpers.upstream.server import Upstreams
@@ -38,8 +39,7 @@ def upstreams(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upstreams]:
 
 def write_config(root: Path, name: str, upstreams: Upstreams) -> Path:
     """Writes a configuration that differs from the study's in where it fetches from."""
-    for entry in ("config", ".venv"):
-        (root / entry).symlink_to(ROOT / entry)
+    lay_out(root)
     path = root / f"{name}.yaml"
     values = {
         "extends": [str(ROOT / "config" / "studies" / f"{name}.yaml")],

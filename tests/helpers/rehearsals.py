@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from helpers import ROOT
-from helpers.programs import study_programs
+from helpers.stand_ins import variables
 
 
 def rehearse(
@@ -17,10 +17,11 @@ def rehearse(
 ) -> tuple[int, str, Path]:
     """Returns the run's exit status and words, and the folder with what it left.
 
-    Its jobs are forks that have their imports. ``more`` are variables of its environment.
+    Its jobs are forks that have their imports (``stand_ins.lay_out`` has made the folder). ``more``
+    are variables of its environment.
     """
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    environment |= {"HF_HUB_OFFLINE": "1", **study_programs(), **(more or {})}
+    environment |= {"HF_HUB_OFFLINE": "1", **variables(cwd), **(more or {})}
 
     def run(*command: str) -> subprocess.CompletedProcess[str]:
         whole = [sys.executable, "-m", *command]
