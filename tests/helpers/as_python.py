@@ -1,8 +1,8 @@
 """Stands for ``python`` on the path of a study's jobs; what it runs is a fork of a server.
 
-The jobs' programs that the server has imported are asked for at its socket; what else is called
-so is Python itself. So is the first of each program where ``FRESH`` is a folder for their names.
-``helpers.programs`` writes the values of the names in capitals above this text.
+``PROGRAMS`` has the socket of each program's server; whatever else is called so is Python itself,
+and so is the first of each program where ``FRESH`` is a folder for their names.
+``helpers.stand_ins`` writes the values of the names in capitals above this text.
 """
 
 # ruff: noqa: F821
@@ -25,7 +25,7 @@ if not fresh and FRESH:
 if fresh:
     os.execv(REAL, [REAL, *arguments])
 asked = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-asked.connect(PLACE)
+asked.connect(PROGRAMS[program])
 wanted = {"command": [REAL, *arguments], "environment": dict(os.environ), "folder": os.getcwd()}
 socket.send_fds(asked, [json.dumps(wanted).encode()], [0, 1, 2])
 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP):

@@ -239,6 +239,7 @@ def main() -> None:
     assert len(threads) == 1, "a fork may wait for ever for what another thread holds"
     subprocess.Popen._execute_child = execute  # type: ignore[attr-defined]
     listen(socket.socket(fileno=int(place)))
+    os._exit(0)  # what was imported needs no end of its own
 
 
 if __name__ == "__main__":

@@ -63,6 +63,13 @@ STUDY = (
 )
 """What a study's jobs and the processes of its trainings import, but for jobs whose libraries read
 settings from the environment while they are imported: downloads and the harness."""
+DOWNLOADS = (
+    "huggingface_hub.hf_api",
+    "transformers.models.llama.modeling_llama",
+    "bayling_study.stages.download.__main__",
+    "bayling_study.stages.download.stand_ins",
+)
+"""What downloads import, whose libraries read settings from the environment meanwhile."""
 COMET = (
     "comet.cli.score",
     "bayling_study.stages.comet.dataset",
@@ -86,6 +93,10 @@ SNAKEMAKE = (
     "bayling_study.dag.rules",
 )
 """What Snakemake and the Snakefile import."""
+
+
+More = tuple[tuple[str, str], ...]
+"""Variables and their values."""
 
 
 @contextmanager
@@ -196,15 +207,16 @@ class Servers:
         self.folder = Path(tempfile.mkdtemp(prefix="forks-"))
         self._running: dict[Path, subprocess.Popen[bytes]] = {}
 
-    def place(self, modules: Sequence[str], python: str) -> str:
-        """Returns the socket of the server of some modules; the first call starts it."""
-        name = hashlib.sha256("\0".join([python, *modules]).encode()).hexdigest()[:12]
-        place = self.folder / name
+    def place(self, modules: Sequence[str], python: str, more: More = ()) -> str:
+        """Returns the socket of the server of some modules, in this process's environment and
+        ``more`` variables; the first call starts it."""
+        name = hashlib.sha256(repr((python, *modules, *map(tuple, more))).encode())
+        place = self.folder / name.hexdigest()[:12]
         if place not in self._running:
             with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
                 listener.bind(str(place))
                 listener.listen(64)
-                self._running[place] = _start(listener.fileno(), modules, python)
+                self._running[place] = _start(listener.fileno(), modules, python, more)
         return str(place)
 
     def answer(self, keeper: socket.socket) -> None:
@@ -212,8 +224,7 @@ class Servers:
         while True:
             asking, _ = keeper.accept()
             with asking:
-                modules, python = json.loads(asking.recv(1 << 16))
-                asking.send(self.place(modules, python).encode())
+                asking.send(self.place(*json.loads(asking.recv(1 << 16))).encode())
 
     def close(self) -> None:
         """Ends the servers; what they used is then known to be used by this process's children."""
@@ -225,13 +236,15 @@ class Servers:
         shutil.rmtree(self.folder)
 
 
-def _start(listener: int, modules: Sequence[str], python: str) -> subprocess.Popen[bytes]:
+def _start(
+    listener: int, modules: Sequence[str], python: str, more: More
+) -> subprocess.Popen[bytes]:
     names = [str(ROOT / "workflow"), str(ROOT / "tests")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(names)}
     # No other thread may run when a process is forked; a program sets a number of its own.
     environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     environment["JE_ARROW_MALLOC_CONF"] = "background_thread:false"
-    environment |= {"DS_ACCELERATOR": "cpu", "HF_HUB_OFFLINE": "1"}
+    environment |= {"DS_ACCELERATOR": "cpu", "HF_HUB_OFFLINE": "1", **dict(more)}
     command = [python, "-P", "-m", "helpers.forks", str(listener), *modules, ROOM]
     return subprocess.Popen(command, env=environment, pass_fds=[listener], stdin=subprocess.PIPE)
 
@@ -257,13 +270,14 @@ def own_servers() -> Servers:
 
 
 @functools.cache
-def server(modules: tuple[str, ...], python: str = sys.executable) -> Server:
-    """Returns the server of programs that import these modules; the first call starts it."""
+def server(modules: tuple[str, ...], python: str = sys.executable, more: More = ()) -> Server:
+    """Returns the server of programs that import these modules; the first call starts it.
+    ``more`` are variables of its environment that libraries read while they are imported."""
     if KEEPER not in os.environ:
-        return Server(own_servers().place(modules, python))
+        return Server(own_servers().place(modules, python, more))
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as asking:
         asking.connect(os.environ[KEEPER])
-        asking.send(json.dumps([modules, python]).encode())
+        asking.send(json.dumps([modules, python, more]).encode())
         return Server(asking.recv(1 << 10).decode())
 
 

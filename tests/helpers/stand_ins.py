@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from helpers import ROOT
-from helpers.programs import COMET, STUDY, server
+from helpers.programs import COMET, DOWNLOADS, STUDY, Server, server
 
 COMET_PYTHON = ROOT / ".venv" / "comet" / "bin" / "python"
 COMET_PROGRAMS = ("bayling_study.stages.comet.training", "bayling_study.stages.comet.score")
@@ -20,35 +20,41 @@ STUDY_PROGRAMS = [name.removesuffix(".__main__") for name in STUDY if name.endsw
 
 def stand_in(
     python: Path,
-    modules: Sequence[str],
-    programs: Sequence[str],
+    programs: Mapping[str, Server],
     real: Path | str = sys.executable,
     fresh: bool = False,
 ) -> None:
-    """Writes a ``python`` of which ``python -m PROGRAM`` is a fork of the modules' server.
+    """Writes a ``python`` of which ``python -m PROGRAM`` is a fork of the program's server.
 
     With ``fresh``, the first of each program is one that Python itself runs.
     """
-    place, first = server(tuple(modules), str(real)).place, ""
+    places, first = {name: at.place for name, at in programs.items()}, ""
     python.parent.mkdir(parents=True, exist_ok=True)
     if fresh:
         first = f"{python}-fresh"
         os.mkdir(first)
     text = (ROOT / "tests" / "helpers" / "as_python.py").read_text(encoding="utf-8")
-    values = f"{str(real)!r}, {place!r}, {list(programs)!r}, {first!r}"
-    text = f"#!{sys.executable} -IS\nREAL, PLACE, PROGRAMS, FRESH = {values}\n{text}"
+    text = f"REAL, PROGRAMS, FRESH = {str(real)!r}, {places!r}, {first!r}\n{text}"
+    text = f"#!{sys.executable} -IS\n{text}"
     python.write_text(text, encoding="utf-8")
     python.chmod(0o755)
 
 
-def lay_out(root: Path, fresh: bool = False) -> None:
+def lay_out(root: Path, fresh: bool = False, downloads: Mapping[str, str] | None = None) -> None:
     """Gives a working folder the repository's configuration, and environments whose programs are
-    forks; with ``fresh``, but for the first of each."""
+    forks; with ``fresh``, but for the first of each.
+
+    Downloads are forks only where the variables that all of them have are given: their libraries
+    read some of these while they are imported.
+    """
     (root / "config").symlink_to(ROOT / "config")
-    stand_in(root / ".venv" / "bin" / "python", STUDY, STUDY_PROGRAMS, fresh=fresh)
+    programs = dict.fromkeys(STUDY_PROGRAMS, server(STUDY))
+    if downloads is not None:
+        programs["bayling_study.stages.download"] = server(DOWNLOADS, more=(*downloads.items(),))
+    stand_in(root / ".venv" / "bin" / "python", programs, fresh=fresh)
     if COMET_PYTHON.exists():
-        comet = root / ".venv" / "comet" / "bin" / "python"
-        stand_in(comet, COMET, COMET_PROGRAMS, COMET_PYTHON, fresh)
+        programs = dict.fromkeys(COMET_PROGRAMS, server(COMET, str(COMET_PYTHON)))
+        stand_in(root / ".venv" / "comet" / "bin" / "python", programs, COMET_PYTHON, fresh)
     # The Snakefile puts its own Python first, so the shell of each job has to do it.
     (root / ".venv" / "path.sh").write_text(f'PATH="{root}/.venv/bin:$PATH"\n', encoding="utf-8")
 

@@ -187,6 +187,18 @@ class TestStarted:
         assert done.stdout == "5\n"
 
 
+def test_libraries_may_read_more_variables_while_they_are_imported(folder: Path) -> None:
+    (folder / "reader.py").write_text("import os; READ = os.environ['ASKED']")
+    (folder / "look.py").write_text("import os, reader; print(reader.READ, os.environ['ASKED'])")
+    servers, paths = Servers(), os.pathsep.join([PATHS, str(folder)])
+    more = ("ASKED", "first"), ("PYTHONPATH", paths)
+    places = [servers.place(["reader"], sys.executable, given) for given in (more, more)]
+    assert places[0] == places[1] != servers.place(["json.tool"], sys.executable)
+    told = Server(places[0]).run([sys.executable, "-m", "look"], {"ASKED": "later"}, folder)
+    servers.close()
+    assert told.stdout == "first later\n", told.stderr
+
+
 def test_other_processes_are_told_the_same_servers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(KEEPER, "")
     servers = keep()
@@ -204,7 +216,7 @@ def test_other_processes_are_told_the_same_servers(monkeypatch: pytest.MonkeyPat
 @pytest.fixture
 def variables(tmp_path: Path) -> dict[str, str]:
     """The path on which ``python`` stands for Python, for the probe."""
-    stand_in(tmp_path / "bin" / "python", ["json.tool"], ["probe"])
+    stand_in(tmp_path / "bin" / "python", {"probe": programs.server(("json.tool",))})
     return {"PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"}
 
 
@@ -233,7 +245,7 @@ class TestPython:
 
     def test_the_first_may_be_pythons_own_too(self, tmp_path: Path, folder: Path) -> None:
         python = tmp_path / "bin" / "python"
-        stand_in(python, ["json.tool"], ["look"], fresh=True)
+        stand_in(python, {"look": programs.server(("json.tool",))}, fresh=True)
         (folder / "look.py").write_text("import sys; print('json.tool' in sys.modules)")
         said = [subprocess.run([python, "-m", "look"], cwd=folder, capture_output=True).stdout
                 for _ in range(3)]  # fmt: skip

@@ -18,7 +18,7 @@ from bayling_study.core.errors import StudyError
 from bayling_study.shared.sizing.minutes import job_minutes
 from bayling_study.stages.tuning import nodes as nodes_module
 from bayling_study.stages.tuning.nodes import Nodes, Rendezvous, join, node_rank
-from helpers.programs import STUDY, run_training
+from helpers.programs import STUDY, run_training, server
 from helpers.stand_ins import stand_in
 from helpers.training import Stage
 
@@ -110,7 +110,7 @@ class TestTraining:
         python = sys.executable
         if not torch.cuda.is_available():
             python = str(stage.folder / "python")
-            stand_in(Path(python), STUDY, ["bayling_study.stages.tuning.node"])
+            stand_in(Path(python), {"bayling_study.stages.tuning.node": server(STUDY)})
         launched = ["--nodes", "2", "--node-launcher", launcher.format(python=python)]
         command = [*stage.command, "--processes", "1", *launched, *options]
         done = run_training(command, {**stage.environment, "SLURM_JOB_ID": ""}, 600)
