@@ -1,5 +1,6 @@
 """What all tests share: no time limit of Hypothesis, for a busy machine keeps none; and servers of
-programs (``helpers.programs``), one with the same imports for all of pytest's workers."""
+programs (``helpers.programs``), one with the same imports for all of pytest's workers, which
+begin with the longest files."""
 
 from __future__ import annotations
 
@@ -16,3 +17,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Has the process that starts pytest's workers keep the servers."""
     if config.getoption("numprocesses", None):
         config.add_cleanup(keep().close)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the files that take minutes first, so that no worker begins one when others end."""
+    items.sort(key=lambda item: item.get_closest_marker("first") is None)

@@ -21,7 +21,7 @@ from bayling_study.stages.tuning.sequences import build_sequence, sequence_loss
 from helpers.stage_runs import events, losses, record, run, weights
 from helpers.training import Stage
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.first, pytest.mark.timeout(900)]
 
 
 def reference_losses(stage: Stage) -> list[float]:

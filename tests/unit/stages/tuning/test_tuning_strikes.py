@@ -34,7 +34,7 @@ from helpers.stage_runs import (
 )
 from helpers.training import Stage
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.first, pytest.mark.timeout(900)]
 BRAKE = ROOT / "tests" / "helpers" / "brake"
 
 
