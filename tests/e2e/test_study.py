@@ -25,7 +25,7 @@ from bayling_study.core.files import read_json, sha256_path
 from bayling_study.core.records import read_scores
 from bayling_study.shared.tracking.target import default_uri
 from helpers import ROOT
-from helpers.programs import STUDY, run_snakemake, server
+from helpers.programs import SNAKEMAKE, STUDY, run_snakemake, server
 from helpers.stand_ins import COMET_PYTHON as COMET
 from helpers.stand_ins import lay_out, variables
 from helpers.tiny import write_study
@@ -34,6 +34,7 @@ SYSTEMS = ["foundation", "tuned", "tuned-int8"]
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.first,
     pytest.mark.timeout(2700),  # the first test runs a whole study
     pytest.mark.skipif(not COMET.exists(), reason="the environment 'comet' is missing: make envs"),
 ]
@@ -49,16 +50,14 @@ def environment(config: Path) -> dict[str, str]:
     return own | variables(config.parent)
 
 
-def run(config: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    """Runs Snakemake."""
-    return subprocess.run(
-        command(config, *more),
-        cwd=config.parent,
-        env=environment(config),
-        text=True,
-        capture_output=True,
-        stdin=subprocess.DEVNULL,
-    )
+def run(config: Path, *more: str, fresh: bool = False) -> subprocess.CompletedProcess[str]:
+    """Runs Snakemake, as a ``fresh`` program or as a fork."""
+    whole, env, cwd = command(config, *more), environment(config), config.parent
+    if fresh:
+        return subprocess.run(
+            whole, env=env, cwd=cwd, text=True, capture_output=True, stdin=subprocess.DEVNULL
+        )
+    return server(SNAKEMAKE).run(whole, env, cwd)
 
 
 def prepare(root: Path, name: str = "tiny", fresh: bool = False) -> Path:
@@ -71,7 +70,7 @@ def prepare(root: Path, name: str = "tiny", fresh: bool = False) -> Path:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     config = prepare(tmp_path_factory.mktemp("study"), fresh=True)
-    result = run(config)
+    result = run(config, fresh=True)
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-6000:]
     return config
 
