@@ -63,7 +63,7 @@ def ablations(root: Path) -> Path:
 
 def test_sets_are_trained_and_compared_in_one_study(tmp_path: Path) -> None:
     path = ablations(tmp_path)
-    result = run(path, fresh=False)
+    result = run(path)
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-6000:]
     study = tmp_path / "results" / "tiny"
     stages = [name.split("/")[0] for name in records(study)]

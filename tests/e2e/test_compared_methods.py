@@ -65,7 +65,7 @@ def comparison(root: Path, seeds: int) -> Path:
 @pytest.mark.parametrize("seeds", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_methods_are_trained_under_one_budget_and_compared(tmp_path: Path, seeds: int) -> None:
     path = comparison(tmp_path, seeds)
-    result = run(path, fresh=False)
+    result = run(path)
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-6000:]
     study = tmp_path / "results" / "tiny"
     found = records(study)

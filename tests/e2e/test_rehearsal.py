@@ -19,8 +19,8 @@ from bayling_study.dag.layout import Layout
 from bayling_study.shared.tracking.target import default_uri
 from bayling_study.shared.verdict import read_verdict
 from helpers import ROOT
-from helpers.programs import study_programs
 from helpers.rehearsals import rehearse
+from helpers.stand_ins import lay_out
 from helpers.tiny import write_study
 
 pytestmark = [
@@ -36,14 +36,13 @@ pytestmark = [
 def config(tmp_path_factory):
     root = tmp_path_factory.mktemp("rehearsal")
     path = write_study(root)
-    for entry in ("config", ".venv"):
-        (root / entry).symlink_to(ROOT / entry)
+    lay_out(root)
     return path
 
 
 @pytest.fixture(scope="module")
 def left(config):
-    status, words, folder = rehearse(config, config.parent, study_programs())
+    status, words, folder = rehearse(config, config.parent)
     assert status == 0, words
     return folder
 

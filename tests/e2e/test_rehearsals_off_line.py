@@ -12,11 +12,13 @@ from bayling_study.commands.rehearse.page import PASSED
 from bayling_study.core.files import read_json
 from helpers import ROOT
 from helpers.rehearsals import rehearse
+from helpers.stand_ins import lay_out
 from helpers.upstream import upstream
 from helpers.upstream.hub import TOKEN
 from helpers.upstream.server import Upstreams
 
 pytestmark = [
+    pytest.mark.first,
     pytest.mark.timeout(3600),
     pytest.mark.skipif(
         not (ROOT / ".venv" / "comet").exists(), reason="the environment 'comet' is missing"
@@ -36,10 +38,13 @@ def upstreams(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upstreams]:
         yield running
 
 
+def environment(root: Path, upstreams: Upstreams) -> dict[str, str]:
+    return upstreams.environment(root / "home", TOKEN)
+
+
 def write_config(root: Path, name: str, upstreams: Upstreams) -> Path:
     """Writes a configuration that differs from the study's in where it fetches from."""
-    for entry in ("config", ".venv"):
-        (root / entry).symlink_to(ROOT / entry)
+    lay_out(root, downloads=environment(root, upstreams))
     path = root / f"{name}.yaml"
     values = {
         "extends": [str(ROOT / "config" / "studies" / f"{name}.yaml")],
@@ -56,9 +61,7 @@ def test_a_study_is_rehearsed_to_its_report(
 ) -> None:
     config = write_config(tmp_path, name, upstreams)
     upstreams.asked.clear()
-    status, words, left = rehearse(
-        config, tmp_path, upstreams.environment(tmp_path / "home", TOKEN)
-    )
+    status, words, left = rehearse(config, tmp_path, environment(tmp_path, upstreams))
     assert status == 0, words
     page = (left / "rehearsal.txt").read_text(encoding="utf-8")
     assert page.splitlines()[1] == PASSED, page

@@ -1,7 +1,8 @@
 """The whole DAG on a miniature study: a tiny random model, every stage for real.
 
 Upstream files are made by ``helpers.tiny``; nothing is downloaded. The study
-runs once for this module; the tests look at what it left.
+runs once for this module; the tests look at what it left. The first job of each program is a
+fresh start of Python, others are forks that have its imports.
 """
 
 import json
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,14 +25,16 @@ from bayling_study.core.files import read_json, sha256_path
 from bayling_study.core.records import read_scores
 from bayling_study.shared.tracking.target import default_uri
 from helpers import ROOT
-from helpers.programs import run_snakemake, study_programs
+from helpers.programs import SNAKEMAKE, STUDY, run_snakemake, server
+from helpers.stand_ins import COMET_PYTHON as COMET
+from helpers.stand_ins import lay_out, variables
 from helpers.tiny import write_study
 
-COMET = ROOT / ".venv" / "comet" / "bin" / "python"
 SYSTEMS = ["foundation", "tuned", "tuned-int8"]
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.first,
     pytest.mark.timeout(2700),  # the first test runs a whole study
     pytest.mark.skipif(not COMET.exists(), reason="the environment 'comet' is missing: make envs"),
 ]
@@ -41,34 +45,32 @@ def command(config: Path, *more: str) -> list[str]:
     return [*program, "--cores", "2", "--show-failed-logs", "--configfile", str(config), *more]
 
 
-def environment() -> dict[str, str]:
-    return {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+def environment(config: Path) -> dict[str, str]:
+    own = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    return own | variables(config.parent)
 
 
-def run(config: Path, *more: str, fresh: bool = True) -> subprocess.CompletedProcess[str]:
-    """Runs Snakemake; its jobs are ``fresh`` programs, or forks that have their imports."""
-    return subprocess.run(
-        command(config, *more),
-        cwd=config.parent,
-        env=environment() | ({} if fresh else study_programs()),
-        text=True,
-        capture_output=True,
-        stdin=subprocess.DEVNULL,
-    )
+def run(config: Path, *more: str, fresh: bool = False) -> subprocess.CompletedProcess[str]:
+    """Runs Snakemake, as a ``fresh`` program or as a fork."""
+    whole, env, cwd = command(config, *more), environment(config), config.parent
+    if fresh:
+        return subprocess.run(
+            whole, env=env, cwd=cwd, text=True, capture_output=True, stdin=subprocess.DEVNULL
+        )
+    return server(SNAKEMAKE).run(whole, env, cwd)
 
 
-def prepare(root: Path, name: str = "tiny") -> Path:
-    """Writes the study's files and links what it takes from the repository."""
+def prepare(root: Path, name: str = "tiny", fresh: bool = False) -> Path:
+    """Writes the study's files; the first job of each program may be a ``fresh`` one."""
     config = write_study(root, name)
-    for entry in ("config", ".venv"):
-        (root / entry).symlink_to(ROOT / entry)
+    lay_out(root, fresh)
     return config
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    config = prepare(tmp_path_factory.mktemp("study"))
-    result = run(config)
+    config = prepare(tmp_path_factory.mktemp("study"), fresh=True)
+    result = run(config, fresh=True)
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-6000:]
     return config
 
@@ -174,12 +176,10 @@ def test_snakemakes_own_report_shows_the_results_with_captions(finished, tmp_pat
 def test_every_score_leads_back_to_its_sources_and_all_hashes_match(study):
     scores = sorted((study / "scoring").glob("*/translation.json"))
     assert [path.parent.name for path in scores] == sorted(SYSTEMS)
-    for score in scores:
-        done = subprocess.run(
-            [sys.executable, "-m", "bayling_study.commands.why", str(score)],
-            env={**os.environ, "PYTHONPATH": str(ROOT / "workflow")},
-            text=True, capture_output=True,
-        )  # fmt: skip
+    fresh = partial(subprocess.run, text=True, capture_output=True)
+    for run, score in zip((fresh, server(STUDY).run, server(STUDY).run), scores, strict=True):
+        command = [sys.executable, "-m", "bayling_study.commands.why", str(score)]
+        done = run(command, env={**os.environ, "PYTHONPATH": str(ROOT / "workflow")})
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
         assert "download/catalogues" in done.stdout and " 0 mismatches" in done.stdout
 
@@ -207,7 +207,7 @@ def test_a_change_reruns_what_it_touches(finished, tmp_path, change, touched, un
     path.write_text(yaml.safe_dump(change), encoding="utf-8")
     files = ("--configfile", str(finished), str(path))
     options = ("--cores", "2", *files, "--dry-run", "--quiet", "rules")
-    result = run_snakemake(*options, cwd=finished.parent, env=environment())
+    result = run_snakemake(*options, cwd=finished.parent, env=environment(finished))
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", result.stdout, flags=re.MULTILINE))
     assert touched <= set(jobs), result.stdout
     assert not untouched & set(jobs), result.stdout
@@ -222,7 +222,7 @@ def test_a_killed_workflow_goes_on_and_ends_with_the_same_bytes(finished, tmp_pa
         job = subprocess.Popen(
             command(config, "--rerun-incomplete", "--nolock"),
             cwd=config.parent,
-            env=environment(),
+            env=environment(config),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,

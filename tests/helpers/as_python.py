@@ -1,8 +1,11 @@
 """Stands for ``python`` on the path of a study's jobs; what it runs is a fork of a server.
 
-The jobs' programs that the server has imported are asked for at its socket; what else is called
-so is Python itself.
+``PROGRAMS`` has the socket of each program's server; whatever else is called so is Python itself,
+and so is the first of each program where ``FRESH`` is a folder for their names.
+``helpers.stand_ins`` writes the values of the names in capitals above this text.
 """
+
+# ruff: noqa: F821
 
 import json
 import os
@@ -10,17 +13,25 @@ import signal
 import socket
 import sys
 
-real, place, *programs = os.environ["BAYLING_TEST_PROGRAMS"].split(os.pathsep)
 arguments = sys.argv[1:]
-if arguments[:1] != ["-m"] or arguments[1] not in programs:
-    os.execv(real, [real, *arguments])
+program = arguments[1] if arguments[:1] == ["-m"] else ""
+fresh = program not in PROGRAMS
+if not fresh and FRESH:
+    try:
+        os.mkdir(os.path.join(FRESH, program))
+        fresh = True
+    except FileExistsError:
+        fresh = False
+if fresh:
+    os.execv(REAL, [REAL, *arguments])
 asked = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-asked.connect(place)
+asked.connect(PROGRAMS[program])
+wanted = {"command": [REAL, *arguments], "environment": dict(os.environ), "folder": os.getcwd()}
+socket.send_fds(asked, [json.dumps(wanted).encode()], [0, 1, 2])
 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP):
     if signal.getsignal(number) != signal.SIG_IGN:
         signal.signal(number, lambda sent, frame: asked.send(str(int(sent)).encode()))
-wanted = {"command": [real, *arguments], "environment": dict(os.environ), "folder": os.getcwd()}
-socket.send_fds(asked, [json.dumps(wanted).encode()], [0, 1, 2])
+asked.recv(100)  # its number
 status = int(asked.recv(100) or 1)
 if status < 0:
     signal.signal(-status, signal.SIG_DFL)

@@ -1,13 +1,15 @@
-"""The server of ``helpers.programs``: ``python -m helpers.forks SOCKET MODULE …``.
+"""The server of ``helpers.programs``: ``python -m helpers.forks NUMBER MODULE … ROOM``.
 
-Imports the modules, then reads from the socket what to run and answers with the process's number
-and, at its end, with its status; it ends when nobody holds the other end of the socket. Where
-SOCKET is a path, ``helpers.as_python`` calls it for each program.
+Imports the modules, then runs a program for each connection to the socket that it has as file
+NUMBER, as many at once as there are. A connection says what to run, with its three streams; it is
+answered with the program's process id and, at its end, its status. The server ends when nobody
+holds the other end of its standard input. ROOM is for the command lines of the programs.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import importlib
 import inspect
@@ -16,15 +18,15 @@ import os
 import runpy
 import select
 import signal
+import site
 import socket
 import subprocess
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
-
-from bayling_study.core.cli import end_with_parent
 
 MOST_FILES = 4096
 MESSAGE = 1 << 20
@@ -125,11 +127,22 @@ def become(
         sys.path[:0] = [path for path in (*own, *paths) if path not in sys.path]
         sys.argv = [command[at], *command[at + 1 :]]
         sys.orig_argv = list(command)
+        show(command)
+        sys.modules.pop("sitecustomize", None)
+        site.execsitecustomize()  # of PYTHONPATH, as Python does when it starts
         status = run(command[at])
     except BaseException:
         traceback.print_exc()
     finally:
         os._exit(status)
+
+
+def show(command: Sequence[str]) -> None:
+    """Has ``/proc`` say that this process's command line is a command, as far as there is room."""
+    facts = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    begin, end = int(facts[45]), int(facts[46])
+    text = b"".join(os.fsencode(word) + b"\0" for word in command)
+    ctypes.memmove(begin, text.ljust(end - begin, b"\0")[: end - begin], end - begin)
 
 
 def try_close(number: int) -> None:
@@ -164,20 +177,41 @@ def run(module: str) -> int:
     return status
 
 
-def serve(asked: socket.socket) -> None:
-    """Runs one program after another, until nobody asks."""
-    while wanted := receive(asked):
-        text, files = wanted
-        number = fork(text, files)
-        asked.send(str(number).encode())
-        _, ended = os.waitpid(number, 0)
-        asked.send(str(os.waitstatus_to_exitcode(ended)).encode())
+def listen(listener: socket.socket) -> None:
+    """Runs a program for each connection until standard input ends."""
+    while True:
+        ready, _, _ = select.select([listener, 0], [], [])
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:  # those that have ended
+                continue
+        if 0 in ready:
+            return
+        asked, _ = listener.accept()
+        if os.fork() == 0:
+            listener.close()
+            follow(asked)
+            os._exit(0)
+        asked.close()
 
 
-def receive(asked: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
-    """Returns the next program and its three streams; nothing if nobody asks any more."""
+def follow(asked: socket.socket) -> None:
+    """Runs a connection's program, hands signals on to it, and kills it if its caller is gone."""
     text, files, _, _ = socket.recv_fds(asked, MESSAGE, 3)
-    return (json.loads(text), files) if text else None
+    if not text:
+        return
+    number = fork(json.loads(text), files)
+    with contextlib.suppress(OSError):
+        asked.send(str(number).encode())
+    ended = os.pidfd_open(number)
+    while True:
+        ready, _, _ = select.select([ended, asked], [], [])
+        if ended in ready:
+            _, status = os.waitpid(number, 0)
+            with contextlib.suppress(OSError):
+                asked.send(str(os.waitstatus_to_exitcode(status)).encode())
+            return
+        sent = asked.recv(100)
+        os.kill(number, int(sent) if sent else signal.SIGKILL)
 
 
 def fork(wanted: Mapping[str, Any], files: list[int]) -> int:
@@ -195,44 +229,8 @@ def fork(wanted: Mapping[str, Any], files: list[int]) -> int:
     return number
 
 
-def listen(place: str) -> None:
-    """Runs a program for each connection, as many at once as there are; ends with its parent."""
-    end_with_parent(signal.SIGKILL)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    listener.bind(place)
-    listener.listen(64)
-    while True:
-        asked, _ = listener.accept()
-        with contextlib.suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:  # those that have ended
-                continue
-        if os.fork() == 0:
-            listener.close()
-            follow(asked)
-            os._exit(0)
-        asked.close()
-
-
-def follow(asked: socket.socket) -> None:
-    """Runs a connection's program, hands signals on to it, and kills it if its caller is gone."""
-    wanted = receive(asked)
-    if wanted is None:
-        return
-    number = fork(*wanted)
-    ended = os.pidfd_open(number)
-    while True:
-        ready, _, _ = select.select([ended, asked], [], [])
-        if ended in ready:
-            _, status = os.waitpid(number, 0)
-            with contextlib.suppress(OSError):
-                asked.send(str(os.waitstatus_to_exitcode(status)).encode())
-            return
-        sent = asked.recv(100)
-        os.kill(number, int(sent) if sent else signal.SIGKILL)
-
-
 def main() -> None:
-    place, *names = sys.argv[1:]
+    place, *names, _ = sys.argv[1:]
     for name in names:
         importlib.import_module(name)
         if name.endswith("__main__"):
@@ -240,10 +238,8 @@ def main() -> None:
     threads = os.listdir("/proc/self/task")
     assert len(threads) == 1, "a fork may wait for ever for what another thread holds"
     subprocess.Popen._execute_child = execute  # type: ignore[attr-defined]
-    if place.isdigit():
-        serve(socket.socket(fileno=int(place)))
-    else:
-        listen(place)
+    listen(socket.socket(fileno=int(place)))
+    os._exit(0)  # what was imported needs no end of its own
 
 
 if __name__ == "__main__":

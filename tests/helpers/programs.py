@@ -5,31 +5,42 @@ seconds before it does a second's work. Here a server imports these once; each p
 of it, and so is each Python program that this one starts: an own process with its own command
 line, working folder, environment, streams, signals and exit status, and with its parent's process
 id. What a fork is not is a fresh interpreter: what libraries read from the environment while they
-are imported, and what ``/proc`` says of the command line, is the server's. Tests of signals, of
-kills and of the start itself use ``subprocess``.
+are imported is the server's, and ``/proc`` shows the server's environment. Tests of the start
+itself use ``subprocess``, and so does one of each kind of strike: those of a stop signal, and
+those of kill -9.
+
+One server with the same imports serves all of pytest's workers (``tests/conftest.py``).
 """
 
 from __future__ import annotations
 
 import atexit
 import functools
+import hashlib
 import json
 import os
+import select
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from helpers import ROOT
 
 LIMIT = 1800.0
 """Seconds after which a program is killed and its test fails."""
-TRAINING = (
+ROOM = " " * 4096
+"""Takes the place of the command lines of programs, in their server's."""
+KEEPER = "BAYLING_TEST_SERVERS"
+"""Variable with the socket of the process that keeps the servers, where another one does."""
+STUDY = (
     "deepspeed",
     "deepspeed.runtime.zero",
     "torch.distributed.run",
@@ -39,12 +50,6 @@ TRAINING = (
     "bayling_study.stages.tuning.states",
     "bayling_study.stages.tuning.engine",
     "bayling_study.stages.tuning.output",
-)
-"""What the stage program, torch's launcher and the training processes import."""
-
-
-STUDY = (
-    *TRAINING,
     "mlflow.tracking",
     *(
         f"bayling_study.stages.{name}.__main__"
@@ -56,8 +61,15 @@ STUDY = (
     ),
     "bayling_study.shared.tracking.__main__",
 )
-"""What a study's jobs import, but for those whose libraries read settings from the environment
-while they are imported: downloads and the harness."""
+"""What a study's jobs and the processes of its trainings import, but for jobs whose libraries read
+settings from the environment while they are imported: downloads and the harness."""
+DOWNLOADS = (
+    "huggingface_hub.hf_api",
+    "transformers.models.llama.modeling_llama",
+    "bayling_study.stages.download.__main__",
+    "bayling_study.stages.download.stand_ins",
+)
+"""What downloads import, whose libraries read settings from the environment meanwhile."""
 COMET = (
     "comet.cli.score",
     "bayling_study.stages.comet.dataset",
@@ -83,28 +95,86 @@ SNAKEMAKE = (
 """What Snakemake and the Snakefile import."""
 
 
-def start(
-    place: str, modules: Sequence[str], *passed: int, python: str = sys.executable
-) -> subprocess.Popen[bytes]:
-    """Starts a server at a socket, which a number or a path says."""
-    names = [str(ROOT / "workflow"), str(ROOT / "tests")]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(names)}
-    # No other thread may run when a process is forked; a program sets a number of its own.
-    environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    environment["JE_ARROW_MALLOC_CONF"] = "background_thread:false"
-    environment |= {"DS_ACCELERATOR": "cpu", "HF_HUB_OFFLINE": "1"}
-    command = [python, "-P", "-m", "helpers.forks", place, *modules]
-    return subprocess.Popen(command, env=environment, pass_fds=passed, stdin=subprocess.DEVNULL)
+More = tuple[tuple[str, str], ...]
+"""Variables and their values."""
+
+
+@contextmanager
+def _living_server(command: Sequence[str]) -> Iterator[None]:
+    try:
+        yield
+    except ConnectionError as error:
+        raise AssertionError(f"the server of {command} has ended") from error
+
+
+class Program:
+    """A program that runs as a fork; for a test, what ``subprocess.Popen`` is."""
+
+    def __init__(self, command: Sequence[str], asked: socket.socket) -> None:
+        self.args = list(command)
+        self.returncode: int | None = None
+        self._asked = asked
+        self.pid = self._told()
+
+    def _told(self) -> int:
+        with _living_server(self.args):
+            text = self._asked.recv(100)
+        assert text, f"the server of {self.args} has ended"
+        return int(text)
+
+    def poll(self) -> int | None:
+        """Returns its status, if it has ended."""
+        return self._waited(0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Waits until it ends; returns its status."""
+        status = self._waited(timeout)
+        if status is None:
+            raise subprocess.TimeoutExpired(self.args, timeout or 0)
+        return status
+
+    def _waited(self, timeout: float | None) -> int | None:
+        if self.returncode is None and select.select([self._asked], [], [], timeout)[0]:
+            self.returncode = self._told()
+            self._asked.close()
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Sends it a signal, if it has not ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Kills it, and nothing that it started."""
+        self.send_signal(signal.SIGKILL)
 
 
 class Server:
-    """A process that has imported modules and runs programs as its forks, one after another."""
+    """A process at a socket that has imported modules and runs programs as its forks."""
 
-    def __init__(self, modules: Sequence[str], python: str = sys.executable) -> None:
-        self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            number = theirs.fileno()
-            self._process = start(str(number), modules, number, python=python)
+    def __init__(self, place: str) -> None:
+        self.place = place
+
+    def start(
+        self,
+        command: Sequence[str],
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        stdout: IO[bytes] | int = 1,
+        stderr: IO[bytes] | int = 2,
+    ) -> Program:
+        """Starts ``python -m MODULE …`` with nothing to read, as ``subprocess.Popen`` does."""
+        wanted = {
+            "command": list(command),
+            "environment": dict(os.environ if env is None else env),
+            "folder": str(cwd or Path.cwd()),
+        }
+        asked = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with open(os.devnull) as nothing, _living_server(command):
+            asked.connect(self.place)
+            files = [file if isinstance(file, int) else file.fileno() for file in (stdout, stderr)]
+            socket.send_fds(asked, [json.dumps(wanted).encode()], [nothing.fileno(), *files])
+        return Program(command, asked)
 
     def run(
         self,
@@ -115,64 +185,123 @@ class Server:
     ) -> subprocess.CompletedProcess[str]:
         """Runs ``python -m MODULE …`` to its end, as ``subprocess.run`` does with its output."""
         out, error = (os.memfd_create(name) for name in ("stdout", "stderr"))
-        asked = {
-            "command": list(command),
-            "environment": dict(os.environ if env is None else env),
-            "folder": str(cwd or Path.cwd()),
-        }
-        with (
-            open(os.devnull) as nothing,
-            os.fdopen(out, "r+b") as said,
-            os.fdopen(error, "r+b") as complained,
-        ):
-            streams = [stream.fileno() for stream in (nothing, said, complained)]
-            socket.send_fds(self._ours, [json.dumps(asked).encode()], streams)
-            status = self._ended(command, timeout)
+        with os.fdopen(out, "r+b") as said, os.fdopen(error, "r+b") as complained:
+            program = self.start(command, env, cwd, said, complained)
+            try:
+                status = program.wait(timeout)
+            except BaseException:
+                program.kill()
+                program.wait()
+                raise
             texts = []
             for stream in (said, complained):
                 stream.seek(0)
                 texts.append(stream.read().decode("utf-8").replace("\r\n", "\n"))
         return subprocess.CompletedProcess(list(command), status, *texts)
 
-    def _ended(self, command: Sequence[str], timeout: float) -> int:
-        """Waits for the program that was asked for; returns its status."""
-        number = int(self._ours.recv(100))
-        self._ours.settimeout(timeout)
-        try:
-            return int(self._ours.recv(100))
-        except TimeoutError:
-            os.kill(number, signal.SIGKILL)
-            self._ours.settimeout(None)
-            self._ours.recv(100)  # its status
-            raise subprocess.TimeoutExpired(list(command), timeout) from None
-        finally:
-            self._ours.settimeout(None)
+
+class Servers:
+    """Starts the servers that are asked for, and ends them; the process that does keeps them."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="forks-"))
+        self._running: dict[Path, subprocess.Popen[bytes]] = {}
+
+    def place(self, modules: Sequence[str], python: str, more: More = ()) -> str:
+        """Returns the socket of the server of some modules, in this process's environment and
+        ``more`` variables; the first call starts it."""
+        name = hashlib.sha256(repr((python, *modules, *map(tuple, more))).encode())
+        place = self.folder / name.hexdigest()[:12]
+        if place not in self._running:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+                listener.bind(str(place))
+                listener.listen(64)
+                self._running[place] = _start(listener.fileno(), modules, python, more)
+        return str(place)
+
+    def answer(self, keeper: socket.socket) -> None:
+        """Tells other processes the places of the servers that they ask for."""
+        while True:
+            asking, _ = keeper.accept()
+            with asking:
+                asking.send(self.place(*json.loads(asking.recv(1 << 16))).encode())
 
     def close(self) -> None:
-        """Ends the server; what it used is then known to be used by this process's children."""
-        self._ours.close()
-        self._process.wait()
+        """Ends the servers; what they used is then known to be used by this process's children."""
+        for process in self._running.values():
+            assert process.stdin is not None
+            process.stdin.close()
+        for process in self._running.values():
+            process.wait()
+        shutil.rmtree(self.folder)
+
+
+def _start(
+    listener: int, modules: Sequence[str], python: str, more: More
+) -> subprocess.Popen[bytes]:
+    names = [str(ROOT / "workflow"), str(ROOT / "tests")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(names)}
+    # No other thread may run when a process is forked; a program sets a number of its own.
+    environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    environment["JE_ARROW_MALLOC_CONF"] = "background_thread:false"
+    environment |= {"DS_ACCELERATOR": "cpu", "HF_HUB_OFFLINE": "1", **dict(more)}
+    command = [python, "-P", "-m", "helpers.forks", str(listener), *modules, ROOM]
+    return subprocess.Popen(command, env=environment, pass_fds=[listener], stdin=subprocess.PIPE)
+
+
+def keep() -> Servers:
+    """Has this process keep the servers of those that it starts from now on."""
+    servers = Servers()
+    place = str(servers.folder / "keeper")
+    keeper = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    keeper.bind(place)
+    keeper.listen(64)
+    os.environ[KEEPER] = place
+    threading.Thread(target=servers.answer, args=[keeper], daemon=True).start()
+    return servers
 
 
 @functools.cache
-def server(modules: tuple[str, ...], python: str = sys.executable) -> Server:
-    """Returns this process's server of programs that import these modules; the first call
-    starts it."""
-    started = Server(modules, python)
-    atexit.register(started.close)
-    return started
+def own_servers() -> Servers:
+    """Returns the servers that this process keeps for itself."""
+    servers = Servers()
+    atexit.register(servers.close)
+    return servers
+
+
+@functools.cache
+def server(modules: tuple[str, ...], python: str = sys.executable, more: More = ()) -> Server:
+    """Returns the server of programs that import these modules; the first call starts it.
+    ``more`` are variables of its environment that libraries read while they are imported."""
+    if KEEPER not in os.environ:
+        return Server(own_servers().place(modules, python, more))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as asking:
+        asking.connect(os.environ[KEEPER])
+        asking.send(json.dumps([modules, python, more]).encode())
+        return Server(asking.recv(1 << 10).decode())
+
+
+def start_training(
+    command: Sequence[str], env: Mapping[str, str], stderr: IO[bytes], fresh: bool = False
+) -> Program | subprocess.Popen[bytes]:
+    """Starts the stage program of a training; with a GPU as a fresh program, for a process that
+    has used CUDA cannot be forked."""
+    import torch
+
+    if fresh or torch.cuda.is_available():
+        return subprocess.Popen(command, env=env, stderr=stderr)
+    return server(STUDY).start(command, env, stderr=stderr)
 
 
 def run_training(
-    command: Sequence[str], env: Mapping[str, str], timeout: float = LIMIT
+    command: Sequence[str], env: Mapping[str, str], timeout: float = LIMIT, fresh: bool = False
 ) -> subprocess.CompletedProcess[str]:
-    """Runs the stage program of a training; with a GPU as a fresh program, for a process that has
-    used CUDA cannot be forked."""
+    """Runs the stage program of a training to its end, as ``start_training`` starts it."""
     import torch
 
-    if torch.cuda.is_available():
+    if fresh or torch.cuda.is_available():
         return subprocess.run(command, env=env, capture_output=True, text=True, timeout=timeout)
-    return server(TRAINING).run(command, env, timeout=timeout)
+    return server(STUDY).run(command, env, timeout=timeout)
 
 
 def run_snakemake(
@@ -181,39 +310,3 @@ def run_snakemake(
     """Runs Snakemake on the project's Snakefile in a folder."""
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
     return server(SNAKEMAKE).run([*command, *arguments], env, cwd)
-
-
-def stand_in(
-    folder: Path, modules: Sequence[str]
-) -> tuple[subprocess.Popen[bytes], dict[str, str]]:
-    """Starts a server whose forks are what ``python -m MODULE`` is, for those of the modules that
-    are programs; returns it and the variables that make it so."""
-    place, python = folder / "socket", folder / "python"
-    text = (ROOT / "tests" / "helpers" / "as_python.py").read_text(encoding="utf-8")
-    python.write_text(f"#!{sys.executable} -IS\n{text}", encoding="utf-8")
-    python.chmod(0o755)
-    # The Snakefile puts its own Python first, so the shell of each job has to do it.
-    shell = folder / "path.sh"
-    shell.write_text(f'PATH="{folder}:$PATH"\n', encoding="utf-8")
-    running = start(str(place), modules)
-    while not place.exists():
-        assert running.poll() is None
-        time.sleep(0.05)
-    programs = [name.removesuffix(".__main__") for name in modules if name.endswith("__main__")]
-    return running, {
-        "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}",
-        "BASH_ENV": str(shell),
-        "BAYLING_TEST_PROGRAMS": os.pathsep.join([sys.executable, str(place), *programs]),
-    }
-
-
-@functools.cache
-def study_programs() -> dict[str, str]:
-    """Returns the variables of Snakemake's environment with which jobs of a study are forks of
-    this process's server of them; the first call starts it."""
-    folder = Path(tempfile.mkdtemp())
-    running, variables = stand_in(folder, STUDY)
-    atexit.register(shutil.rmtree, folder)
-    atexit.register(running.wait)
-    atexit.register(running.kill)
-    return variables

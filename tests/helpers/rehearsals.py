@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from helpers import ROOT
-from helpers.programs import study_programs
+from helpers.programs import SNAKEMAKE, run_snakemake, server
+from helpers.stand_ins import variables
 
 
 def rehearse(
@@ -17,18 +18,15 @@ def rehearse(
 ) -> tuple[int, str, Path]:
     """Returns the run's exit status and words, and the folder with what it left.
 
-    Its jobs are forks that have their imports. ``more`` are variables of its environment.
+    All but the program that writes the configuration are forks that have their imports
+    (``stand_ins.lay_out`` has made the folder). ``more`` are variables of its environment.
     """
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    environment |= {"HF_HUB_OFFLINE": "1", **study_programs(), **(more or {})}
-
-    def run(*command: str) -> subprocess.CompletedProcess[str]:
-        whole = [sys.executable, "-m", *command]
-        given = environment | {"PYTHONPATH": str(ROOT / "workflow")}
-        return subprocess.run(whole, cwd=cwd, env=given, text=True, capture_output=True)
-
-    program = ("bayling_study.commands.rehearse", "--study-config", str(config))
-    written = run(*program)
+    environment |= {"HF_HUB_OFFLINE": "1", **variables(cwd), **(more or {})}
+    environment["PYTHONPATH"] = str(ROOT / "workflow")
+    program = [sys.executable, "-m", "bayling_study.commands.rehearse"]
+    program += ["--study-config", str(config)]
+    written = subprocess.run(program, cwd=cwd, env=environment, text=True, capture_output=True)
     assert written.returncode == 0, written.stderr
     overlay = Path(written.stdout.strip())
     options = (
@@ -40,8 +38,8 @@ def rehearse(
         str(config),
         str(overlay),
     )
-    ran = run("snakemake", "--snakefile", str(ROOT / "Snakefile"), *options)
-    page = run(*program, "--page")
+    ran = run_snakemake(*options, cwd=cwd, env=environment)
+    page = server(SNAKEMAKE).run([*program, "--page"], environment, cwd)
     assert page.returncode == 0, page.stderr
     words = ran.stdout[-3000:] + ran.stderr[-20000:] + page.stdout
     return ran.returncode, words, cwd / overlay.with_suffix("")

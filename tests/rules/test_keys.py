@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import gc
 import io
 import os
 import shutil
@@ -21,6 +22,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 from snakemake.api import SnakemakeApi
+from snakemake.parser import parse
 from snakemake.settings.types import (
     ConfigSettings,
     DAGSettings,
@@ -32,6 +34,7 @@ from snakemake.settings.types import (
 from bayling_study.config.document import inner_models
 from bayling_study.config.model import StudyConfig
 
+pytestmark = pytest.mark.first
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 TOUCHES: dict[str, dict[str, Any]] = yaml.safe_load((HERE / "touches.yaml").read_text("utf-8"))
@@ -57,6 +60,28 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     os.environ.clear()
     os.environ.update(kept)
     sys.path[:] = path
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick_parser() -> Iterator[None]:
+    """Snakemake parses each file of rules once, not once a key: they do not change here. And what
+    there is before the first key is not looked through for garbage at each."""
+    known: dict[tuple[str, int], tuple[tuple[str, int], dict[int, int]]] = {}
+
+    def parsed(path: Any, workflow: Any, linemap: dict[int, int], rulecount: int) -> Any:
+        key = path.get_path_or_uri(secret_free=True), rulecount
+        if key not in known:
+            found = parse(path, workflow, linemap=linemap, rulecount=rulecount)
+            known[key] = found, dict(linemap)
+        code, lines = known[key]
+        linemap.update(lines)
+        return code
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("snakemake.workflow.parse", parsed)
+        gc.freeze()
+        yield
+        gc.unfreeze()
 
 
 def jobs_of(values: dict[str, Any], folder: Path) -> Jobs:

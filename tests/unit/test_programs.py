@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from helpers.programs import Server, stand_in
+from helpers import ROOT, programs
+from helpers.programs import KEEPER, Server, Servers, keep
+from helpers.stand_ins import stand_in
 
 PROBE = """
 import json, os, signal, subprocess, sys, threading
@@ -26,6 +30,7 @@ if what == "facts":
         "folder": os.getcwd(), "set": os.environ.get("ASKED"), "unset": os.environ.get("OMP_X"),
         "input": sys.stdin.read(), "threads": threading.active_count(),
         "handlers": [str(signal.getsignal(n)) for n in (signal.SIGTERM, signal.SIGUSR1)],
+        "words": open("/proc/self/cmdline").read().rstrip("\\0").split("\\0")[1:],
         "files": sorted(map(int, os.listdir("/proc/self/fd")))[:3],
     }
     print(json.dumps(facts))
@@ -71,14 +76,15 @@ elif what == "child":
     print(json.dumps(told | {"set": os.environ["ASKED"]}))
     sys.exit(4)
 """
+PATHS = os.pathsep.join(str(ROOT / name) for name in ("workflow", "tests"))
 WAYS = ("facts a --b", "status 0", "status 3", "words", "fault", "killed", "late", "parent")
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    running = Server(["json.tool"])
-    yield running
-    running.close()
+    servers = Servers()
+    yield Server(servers.place(["json.tool"], sys.executable))
+    servers.close()
 
 
 @pytest.fixture
@@ -123,18 +129,95 @@ def test_a_server_with_a_thread_is_refused(folder: Path) -> None:
     text = "import threading, time\n"
     text += "threading.Thread(target=time.sleep, args=[60], daemon=True).start()\n"
     (folder / "threaded.py").write_text(text)
-    command = [sys.executable, "-m", "helpers.forks", "0", "threaded"]
+    command = [sys.executable, "-m", "helpers.forks", "0", "threaded", ""]
     path = os.pathsep.join([str(folder), *sys.path])
     done = subprocess.run(command, env={"PYTHONPATH": path}, capture_output=True, text=True)
     assert done.returncode == 1 and "what another thread holds" in done.stderr
 
 
-@pytest.fixture(scope="module")
-def variables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    running, found = stand_in(tmp_path_factory.mktemp("python"), ["json.tool"])
-    yield found | {"BAYLING_TEST_PROGRAMS": f"{found['BAYLING_TEST_PROGRAMS']}{os.pathsep}probe"}
-    running.kill()
-    running.wait()
+def test_a_server_that_has_ended_is_said_to_have(folder: Path) -> None:
+    servers = Servers()
+    running = Server(servers.place(["no_such_module"], sys.executable))
+    with pytest.raises(AssertionError, match=r"the server of .*probe.* has ended"):
+        running.run([sys.executable, "-m", "probe", "facts"], {}, folder)
+    servers.close()
+
+
+class TestStarted:
+    """A program that is struck while it runs, and what a test needs of ``subprocess.Popen``."""
+
+    def start(self, server: Server, folder: Path, *words: str) -> programs.Program:
+        """Starts the probe and waits until it says its number."""
+        with open(folder / "out", "wb") as out:
+            program = server.start([sys.executable, "-m", "probe", *words], {}, folder, out)
+        end = time.monotonic() + 60
+        while not (folder / "out").read_text().endswith("\n"):
+            assert time.monotonic() < end and program.poll() is None
+            time.sleep(0.01)
+        return program
+
+    def test_several_run_at_once_and_each_is_signalled_by_its_number(
+        self, server: Server, folder: Path
+    ) -> None:
+        first = self.start(server, folder, "asleep")
+        second = self.start(server, folder, "asleep")
+        assert int((folder / "out").read_text()) == second.pid != first.pid
+        with pytest.raises(subprocess.TimeoutExpired):
+            first.wait(0.1)
+        first.send_signal(signal.SIGTERM)
+        assert first.wait(60) == first.poll() == 75
+        assert second.poll() is None
+        second.kill()
+        assert second.wait(60) == -signal.SIGKILL
+        second.kill()  # nothing that has its number now
+
+    def test_a_program_whose_caller_is_gone_is_killed(self, server: Server, folder: Path) -> None:
+        program = self.start(server, folder, "asleep")
+        watched = os.pidfd_open(program.pid)
+        program._asked.close()
+        assert select.select([watched], [], [], 60)[0]
+        os.close(watched)
+
+    def test_the_sites_own_file_is_run_as_at_a_start(self, server: Server, folder: Path) -> None:
+        (folder / "sitecustomize.py").write_text("import sys; print(sys.orig_argv[-1])")
+        command = [sys.executable, "-P", "-m", "probe", "status", "5"]
+        done = server.run(command, {"PYTHONPATH": str(folder)})
+        fresh = subprocess.run(command, env={"PYTHONPATH": str(folder)}, capture_output=True)
+        assert (done.returncode, done.stdout) == (fresh.returncode, fresh.stdout.decode())
+        assert done.stdout == "5\n"
+
+
+def test_libraries_may_read_more_variables_while_they_are_imported(folder: Path) -> None:
+    (folder / "reader.py").write_text("import os; READ = os.environ['ASKED']")
+    (folder / "look.py").write_text("import os, reader; print(reader.READ, os.environ['ASKED'])")
+    servers, paths = Servers(), os.pathsep.join([PATHS, str(folder)])
+    more = ("ASKED", "first"), ("PYTHONPATH", paths)
+    places = [servers.place(["reader"], sys.executable, given) for given in (more, more)]
+    assert places[0] == places[1] != servers.place(["json.tool"], sys.executable)
+    told = Server(places[0]).run([sys.executable, "-m", "look"], {"ASKED": "later"}, folder)
+    servers.close()
+    assert told.stdout == "first later\n", told.stderr
+
+
+def test_other_processes_are_told_the_same_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KEEPER, "")
+    servers = keep()
+    ask = "from helpers.programs import server; print(server(('json.tool',)).place)"
+    told = {
+        subprocess.run([sys.executable, "-c", ask], env={**os.environ, "PYTHONPATH": PATHS},
+                       capture_output=True, text=True, check=True).stdout.strip()
+        for _ in range(2)
+    }  # fmt: skip
+    assert told == {servers.place(["json.tool"], sys.executable)}
+    servers.close()
+    assert not servers.folder.exists()
+
+
+@pytest.fixture
+def variables(tmp_path: Path) -> dict[str, str]:
+    """The path on which ``python`` stands for Python, for the probe."""
+    stand_in(tmp_path / "bin" / "python", {"probe": programs.server(("json.tool",))})
+    return {"PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"}
 
 
 class TestPython:
@@ -159,6 +242,14 @@ class TestPython:
             env={**os.environ, **variables}, capture_output=True, text=True,
         )  # fmt: skip
         assert done.stdout.strip() == sys.executable
+
+    def test_the_first_may_be_pythons_own_too(self, tmp_path: Path, folder: Path) -> None:
+        python = tmp_path / "bin" / "python"
+        stand_in(python, {"look": programs.server(("json.tool",))}, fresh=True)
+        (folder / "look.py").write_text("import sys; print('json.tool' in sys.modules)")
+        said = [subprocess.run([python, "-m", "look"], cwd=folder, capture_output=True).stdout
+                for _ in range(3)]  # fmt: skip
+        assert said == [b"False\n", b"True\n", b"True\n"]
 
     @pytest.mark.parametrize(
         ("sent", "status"), [(signal.SIGTERM, 75), (signal.SIGKILL, -signal.SIGKILL)]

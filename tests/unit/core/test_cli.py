@@ -14,6 +14,7 @@ from bayling_study.core import cli
 from bayling_study.core.cli import EXIT_USER_ERROR, pairs
 from bayling_study.core.errors import StudyError
 from helpers import ROOT
+from helpers.programs import STUDY, server
 
 RULES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
 COMET_PYTHON = ROOT / ".venv" / "comet" / "bin" / "python"
@@ -41,17 +42,16 @@ MISSING = {
 """What each stage is given besides a settings file that does not exist."""
 
 
-def run(command: str, options: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def run(
+    command: str, options: str, cwd: Path, fresh: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """Runs a program, a ``fresh`` one or a fork."""
     python = str(COMET_PYTHON) if command in COMET else sys.executable
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow")}
-    return subprocess.run(
-        [python, "-m", *command.split(), *options.split()],
-        cwd=cwd,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    whole = [python, "-m", *command.split(), *options.split()]
+    if not fresh:
+        return server(STUDY).run(whole, environment, cwd)
+    return subprocess.run(whole, cwd=cwd, env=environment, capture_output=True, text=True)
 
 
 def test_the_rules_name_the_programs_of_all_stages():
@@ -64,7 +64,7 @@ def test_the_rules_name_the_programs_of_all_stages():
 def test_every_program_named_in_a_rule_explains_itself(command, tmp_path):
     if command in COMET and not COMET_PYTHON.exists():
         pytest.skip("no comet environment here")
-    result = run(command, "--help", tmp_path)
+    result = run(command, "--help", tmp_path, fresh=" " not in command)
     assert result.returncode == 0, result.stderr
     assert f"usage: python -m {command.split()[0]}" in result.stdout
     assert not list(tmp_path.iterdir())

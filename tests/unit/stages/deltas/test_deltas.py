@@ -19,6 +19,7 @@ from bayling_study.shared.checkpoints.shards import shard_name
 from bayling_study.stages.deltas import arithmetic
 from bayling_study.stages.deltas.conversion import MANIFEST, apply_delta, make_delta
 from helpers.broken_weights import UP, poisoned, rewrite
+from helpers.programs import STUDY, server
 from helpers.training import chatml_tokenizer, tiny_model
 
 HALF_STEP = {torch.float16: 2**-11, torch.bfloat16: 2**-8}
@@ -197,7 +198,7 @@ def test_the_program_writes_a_record(tmp_path: Path) -> None:
     common = ["--base", str(base), "--out"]
     subprocess.run([*program, "make", *common, str(made), "--target", str(target)], check=True)
     again = [*program, "apply", *common, str(tmp_path / "again"), "--delta", str(made)]
-    subprocess.run(again, check=True)
+    server(STUDY).run(again).check_returncode()
     record = json.loads((tmp_path / "again.record.json").read_text())
     assert record["state"] == "finished"
     assert set(record["inputs"]) == {"base", "delta"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json
 from bayling_study.stages.deltas.merging import combined, merge
+from helpers.programs import STUDY, server
 from helpers.training import chatml_tokenizer, tiny_model
 
 CHANGES = [[1.0, -2.0, 0.1, 4.0], [2.0, 3.0, -0.2, -1.0], [3.0, -1.0, 0.3, -6.0]]
@@ -150,9 +150,10 @@ def test_members_that_do_not_fit_are_refused_and_leave_nothing(
 def test_the_program_writes_a_record(models: dict[str, Path], tmp_path: Path) -> None:
     out = tmp_path / "out"
     command = [sys.executable, "-P", "-m", "bayling_study.stages.deltas", "merge"]
-    command += ["--base", models["base"], "--out", out, "--method", "ties", "--weights", "1", "1"]
+    command += ["--base", str(models["base"]), "--out", str(out), "--method", "ties"]
+    command += ["--weights", "1", "1"]
     command += ["--member", f"one={models['one']}", "--member", f"two={models['two']}"]
-    subprocess.run(command, check=True, capture_output=True)
+    server(STUDY).run(command).check_returncode()
     record = read_json(tmp_path / "out.record.json")
     assert record["stage"] == "deltas" and record["state"] == "finished"
     assert set(record["inputs"]) == {"base", "members/one", "members/two"}

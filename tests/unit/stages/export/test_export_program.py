@@ -20,6 +20,7 @@ from bayling_study.stages.export.encoding import TensorError, encode_matrix, sum
 from bayling_study.stages.export.format_groupwise import GroupwiseFormat
 from helpers import ROOT
 from helpers.export_models import export_tiny, save_tiny
+from helpers.programs import STUDY, server
 
 SEVEN = Shape(4096, 32, 32, 32, 128, 11008, 32000)
 THIRTEEN = Shape(5120, 40, 40, 40, 128, 13824, 32000)
@@ -111,13 +112,8 @@ def run_stage(folder: Path, *extra: str) -> subprocess.CompletedProcess[str]:
         "small",
     ]
     command += [str(part) for pair in arguments.items() for part in pair]
-    return subprocess.run(
-        [*command, *extra],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={"PYTHONPATH": str(ROOT / "workflow"), "PATH": "/usr/bin:/bin"},
-    )
+    environment = {"PYTHONPATH": str(ROOT / "workflow"), "PATH": "/usr/bin:/bin"}
+    return server(STUDY).run([*command, *extra], environment)
 
 
 def test_the_program_exports_and_records(tmp_path):

@@ -19,6 +19,7 @@ from bayling_study.core.records import (
     write_prompts,
 )
 from helpers import ROOT
+from helpers.programs import STUDY, server
 
 WORKFLOW = ROOT / "workflow"
 SUITE = {"kind": "translation", "directions": ["de-en", "en-de", "cs-en"], "zero_shot": ["cs-en"]}
@@ -64,9 +65,7 @@ class Study:
         command += ["--settings", f"{self.folder}/settings.json"]
         command += ["--record", f"{self.folder}/runs/{program}.json"]
         command += ["--prompts", f"{self.folder}/prompts", *options]
-        return subprocess.run(
-            command, capture_output=True, text=True, env={"PYTHONPATH": str(WORKFLOW)}, check=False
-        )
+        return server(STUDY).run(command, {"PYTHONPATH": str(WORKFLOW)})
 
     def score(self, system: str) -> subprocess.CompletedProcess[str]:
         return self.run(

@@ -7,20 +7,23 @@ this machine; ``make test-slurm`` does the same through ``srun``.
 from __future__ import annotations
 
 import json
-import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.sizing.minutes import job_minutes
 from bayling_study.stages.tuning import nodes as nodes_module
 from bayling_study.stages.tuning.nodes import Nodes, Rendezvous, join, node_rank
-from helpers.programs import run_training
+from helpers.programs import STUDY, run_training, server
+from helpers.stand_ins import stand_in
 from helpers.training import Stage
 
-BOTH = """sh -c 'SLURM_PROCID=0 "$@" & SLURM_PROCID=1 "$@"; wait $!' --"""
-FIRST = """sh -c 'SLURM_PROCID=0 SLURMD_NODENAME=n1 "$@"' --"""
+BOTH = """sh -c 'SLURM_PROCID=1 "$@" & shift; SLURM_PROCID=0 {python} "$@"; wait $!' --"""
+FIRST = """sh -c 'shift; SLURM_PROCID=0 SLURMD_NODENAME=n1 {python} "$@"' --"""
 
 
 @pytest.fixture
@@ -101,14 +104,16 @@ def test_srun_is_told_everything(tmp_path):
 
 @pytest.mark.slow
 class TestTraining:
-    def run(self, stage: Stage, *options: str, status: int = 0) -> str:
-        done = subprocess.run(
-            [*stage.command, *options],
-            env={**stage.environment, "SLURM_JOB_ID": ""},
-            capture_output=True,
-            text=True,
-            timeout=600,
-        )
+    """The second of two nodes is a fresh program, and so is all that it starts."""
+
+    def run(self, stage: Stage, launcher: str, *options: str, status: int = 0) -> str:
+        python = sys.executable
+        if not torch.cuda.is_available():
+            python = str(stage.folder / "python")
+            stand_in(Path(python), {"bayling_study.stages.tuning.node": server(STUDY)})
+        launched = ["--nodes", "2", "--node-launcher", launcher.format(python=python)]
+        command = [*stage.command, "--processes", "1", *launched, *options]
+        done = run_training(command, {**stage.environment, "SLURM_JOB_ID": ""}, 600)
         assert done.returncode == status, done.stderr
         return done.stderr
 
@@ -117,8 +122,7 @@ class TestTraining:
         alone = run_training([*one.command, "--processes", "2"], one.environment)
         assert alone.returncode == 0, alone.stderr
         logs = two.folder / "nodes"
-        options = ["--processes", "1", "--nodes", "2", "--node-launcher", BOTH]
-        self.run(two, *options, "--node-logs", str(logs))
+        self.run(two, BOTH, "--node-logs", str(logs))
         first, second = (load_file(stage.out / "model.safetensors") for stage in (one, two))
         for name, tensor in first.items():  # the number of threads changes the last bits
             assert tensor.allclose(second[name], rtol=1e-5, atol=1e-6), name
@@ -126,6 +130,5 @@ class TestTraining:
             assert f"node {rank} of 2" in (logs / f"node-{rank}.log").read_text()
 
     def test_a_missing_node_ends_the_job_with_its_number(self, tmp_path):
-        options = ["--processes", "1", "--nodes", "2", "--node-launcher", FIRST]
-        text = self.run(Stage(tmp_path), *options, "--node-seconds", "60", status=2)
-        assert "node 1 of 2 did not report within 60 s; present: 0 (n1)" in text
+        text = self.run(Stage(tmp_path), FIRST, "--node-seconds", "15", status=2)
+        assert "node 1 of 2 did not report within 15 s; present: 0 (n1)" in text

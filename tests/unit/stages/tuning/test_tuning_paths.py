@@ -17,6 +17,7 @@ from bayling_study.stages.tuning.attention import Attention
 from helpers import tuning_paths as paths
 from helpers.training import chatml_tokenizer, tiny_model
 
+pytestmark = pytest.mark.first
 needs_compiler = pytest.mark.skipif(
     shutil.which("c++") is None or shutil.which("ninja") is None,
     reason="there is no C++ compiler or no ninja",

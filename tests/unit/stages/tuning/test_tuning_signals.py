@@ -25,7 +25,7 @@ from bayling_study.stages.tuning import kept
 from bayling_study.stages.tuning.__main__ import COMMAND_LINE, identify
 from bayling_study.stages.tuning.launcher import EXTENSIONS, environment
 from bayling_study.stages.tuning.processes import sole_writer
-from helpers.programs import run_training
+from helpers.programs import run_training, start_training
 from helpers.training import Stage
 
 HOLD = (
@@ -40,14 +40,14 @@ def events(stage: Stage) -> list[dict[str, Any]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize(("sent", "fresh"), [(signal.SIGTERM, True), (signal.SIGUSR1, False)])
 def test_a_scheduler_signals_every_process_and_the_checkpoint_is_saved(
-    tmp_path: Path, sent: signal.Signals
+    tmp_path: Path, sent: signal.Signals, fresh: bool
 ) -> None:
     """SLURM signals all processes of a job's step: also torch's launcher and the workers."""
     stage = Stage(tmp_path, 2, epochs=400, checkpoint_minutes=60)
     with open(tmp_path / "log", "wb") as log:
-        process = subprocess.Popen(stage.command, env=stage.environment, stderr=log)
+        process = start_training(stage.command, stage.environment, log, fresh)
     while sum(event["event"] == "step" for event in events(stage)) < 3:
         assert process.poll() is None, (tmp_path / "log").read_text()
         time.sleep(0.05)
