@@ -28,11 +28,13 @@ class Place:
             at its fullest is what the work takes on disk.
         scale: what to multiply sizes by.
         tokenizer: a checkpoint's folder, where one is needed.
+        checkout: whose code is measured.
     """
 
     folder: Path
     scale: float
     tokenizer: Path | None
+    checkout: Path = ROOT
 
     def scaled(self, count: float, least: int = 1) -> int:
         """Returns a count at this scale."""
@@ -56,13 +58,13 @@ class Place:
         """Runs a program to its end and returns what it took; with an error this one ends."""
         temporary = self.folder / "tmp"
         temporary.mkdir(exist_ok=True)
-        changes = {"PYTHONPATH": str(ROOT / "workflow"), "TMPDIR": str(temporary)}
+        changes = {"PYTHONPATH": str(self.checkout / "workflow"), "TMPDIR": str(temporary)}
         changes |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
         changes["OMP_NUM_THREADS"] = "1"  # tuning sets its processes' own
         log = self.folder / "log.txt"
         with log.open("wb") as stream, Watch(self.folder, own=False) as watch:
             process = subprocess.Popen(
-                command, stdout=stream, stderr=stream, env=os.environ | changes, cwd=ROOT
+                command, stdout=stream, stderr=stream, env=os.environ | changes, cwd=self.checkout
             )
             try:
                 status = process.wait()

@@ -7,7 +7,10 @@ from functools import lru_cache
 from bayling_study.core.text.words import is_boundary, words
 
 ZEROS = {n: "0" for n in range(0x20000) if chr(n).isdigit()}
-SPACE = re.compile(r"\s+")
+MAYBE_DIGIT = re.compile(f"[{''.join(chr(n) for n in ZEROS if n < 0x10000)}\U00010000-\U0001ffff]")
+ASCII_FORM = "".join(
+    c.lower() if c.isalpha() else ZEROS.get(ord(c), " ") for c in map(chr, range(128))
+)
 SURROGATE = re.compile("[\ud800-\udfff]")
 """Half a character, which JSON can spell out (``\\ud83d``) and UTF-8 cannot hold."""
 
@@ -20,8 +23,7 @@ def storable(text: str) -> str:
 def tidy(text: str) -> str:
     """Returns the text storable, in NFC, with single spaces; line breaks stay, trimmed."""
     whole = unicodedata.normalize("NFC", storable(text))
-    lines = (SPACE.sub(" ", line).strip() for line in whole.split("\n"))
-    return "\n".join(lines).strip()
+    return "\n".join(" ".join(line.split()) for line in whole.split("\n")).strip()
 
 
 @lru_cache(maxsize=1 << 12)
@@ -35,7 +37,10 @@ def normalise(text: str) -> str:
 def compared(text: str) -> str:
     """Returns the form in which two texts count as the same, whatever their compatibility forms,
     case, punctuation, spacing and digits: "Step 1: wait" and "step 2 – wait!" are one."""
-    return " ".join(words(normalise(text).translate(ZEROS)))
+    if text.isascii():
+        return " ".join(text.translate(ASCII_FORM).split())
+    form = normalise(text)
+    return " ".join(words(form.translate(ZEROS) if MAYBE_DIGIT.search(form) else form))
 
 
 def occurrences(text: str, fragment: str) -> int:

@@ -29,8 +29,11 @@ marks there are rare scripts', and looking for them would take most of the time 
 _ALONE = "".join(scripts.UNSPACED.values())
 _MARK = "".join(mark for mark in sorted(MARKS) if mark < "\U00010000") + "\U000e0100-\U000e01ef"
 TOKEN = re.compile(rf"[{_ALONE}][{_MARK}]*|(?:[^\W_{_ALONE}]+[{_MARK}]*)+|\S")
-ASCII_WORD = re.compile(r"[a-zA-Z0-9]+")
+UNUSUAL = re.compile(f"[{_ALONE}{_MARK}]")
+WORD = re.compile(r"[^\W_]+")  # where there are neither marks nor characters that are words
 ASCII_TOKEN = re.compile(r"[a-zA-Z0-9]+|\S")
+_UNASSIGNED = "".join(c for c in map(chr, range(0x1100)) if unicodedata.category(c) == "Cn")
+MAYBE_WIDE = re.compile(f"[\u1100-\U0010ffff{_UNASSIGNED}]")
 ASCII_LETTER = re.compile(r"[a-zA-Z]")
 
 SENTENCE_END = re.compile(r"(?<=[.!?…])(?<!\d\.)\s+(?=[\"'“„(A-ZÀ-ÞА-ЯΑ-Ω])|(?<=[。！？])\s*(?=.)")
@@ -52,8 +55,8 @@ def spans(text: str) -> list[tuple[int, int]]:
 
 def words(text: str) -> list[str]:
     """Returns the words in order, punctuation left out."""
-    if text.isascii():
-        return ASCII_WORD.findall(text)
+    if text.isascii() or not UNUSUAL.search(text):
+        return WORD.findall(text)
     return [token for token in TOKEN.findall(text) if token[0].isalnum()]
 
 
@@ -68,9 +71,8 @@ def length(text: str, unit: str) -> int:
 
 def columns(text: str) -> int:
     """Returns the width of a text in display columns (East Asian wide characters count two)."""
-    if text.isascii():
-        return len(text)
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+    widths = map(unicodedata.east_asian_width, MAYBE_WIDE.findall(text))
+    return len(text) + sum(width in "WF" for width in widths)
 
 
 def script_share(text: str, script: str) -> float:

@@ -84,7 +84,8 @@ def agreement(found: Votes) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
 
 def letters(text: str) -> int:
     """Returns the number of letters; a Chinese character says as much as three of an alphabet."""
-    return sum(3 if unicodedata.category(sign) == "Lo" else 1 for sign in text if sign.isalpha())
+    found = list(filter(str.isalpha, text))
+    return len(found) + 2 * list(map(unicodedata.category, found)).count("Lo")
 
 
 def label(identifier: str, language: str) -> str | None:

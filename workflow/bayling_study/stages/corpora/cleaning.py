@@ -5,11 +5,12 @@ can be switched off; those with a limit are tuned by it."""
 
 import re
 import unicodedata
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from bayling_study.config.corpora import Cleaning
 from bayling_study.core import languages
-from bayling_study.core.text.scripts import script_names
+from bayling_study.core.text.forms import compared
+from bayling_study.core.text.scripts import script_name, script_names
 from bayling_study.core.text.words import columns, length, script_share, words
 from bayling_study.shared.corpus_tables import ParallelSegment
 from bayling_study.stages.corpora.misread import is_misread
@@ -37,6 +38,8 @@ URL = re.compile(
     r"|(?:^|[\s(\"'])/?\w+(?:/[\w.-]+){2,}",  # file path
     re.IGNORECASE,
 )
+SUSPECT = frozenset("{}[]%$_<>&`*~#•+@/\ufffd")
+"""Without one of these, a full stop inside or a dash before a blank no pattern matches."""
 CONTROL_CATEGORIES = frozenset({"Cc", "Cf", "Co", "Cs", "Cn"})
 JOINERS = frozenset("\u200c\u200d")
 NO_JOINERS = frozenset({"LATIN", "CYRILLIC", "GREEK", "CJK", "HANGUL", "HEBREW"})
@@ -46,16 +49,35 @@ NO_JOINERS = frozenset({"LATIN", "CYRILLIC", "GREEK", "CJK", "HANGUL", "HEBREW"}
 def has_control(text: str, language: str) -> bool:
     """Tells whether a text holds control, invisible, private or undecodable characters. Line breaks
     are fine here; zero-width joiners are where the script needs them."""
-    if text.isascii():
-        return any((c < " " and c != "\n") or c == "\x7f" for c in text)
-    if "\ufffd" not in text and text.replace("\n", "").isprintable():
-        return False  # the quick way for most texts: nothing but letters, signs and blanks
     joiners_fine = script_names(languages.script(language))[0] not in NO_JOINERS
     return any(
         c == "\ufffd" or (c != "\n" and unicodedata.category(c) in CONTROL_CATEGORIES)
         for c in text
         if not (joiners_fine and c in JOINERS)
     )
+
+
+@cache
+def _plain_signs(language: str) -> set[str]:
+    """Returns the characters of ``is_plain`` that were met so far."""
+    return set()
+
+
+def is_plain(text: str, language: str) -> bool:
+    """Tells whether a text is in letters of the language's script with common signs alone, which
+    no pattern and no filter for single characters rejects."""
+    known, signs = _plain_signs(language), set(text)
+    if not signs <= known:
+        own = ("", *script_names(languages.script(language)))
+        known |= {
+            sign
+            for sign in signs - known
+            if sign.isprintable() and sign not in SUSPECT and script_name(sign) in own
+        }
+        if not signs <= known:
+            return False
+    dotted = "." in text[:-1] or text[-4:].lower() == "www."
+    return not dotted and "- " not in text and any(map(script_name, text))
 
 
 class Cleaner:
@@ -86,6 +108,8 @@ class Cleaner:
         if not text:
             return "empty"
         on = self._filters
+        if is_plain(text, language):
+            return "misread encoding" if "control" in on and is_misread(text, language) else ""
         for name, pattern in (("placeholder", PLACEHOLDER), ("url", URL), ("markup", MARKUP)):
             if name in on and pattern.search(text):
                 return name
@@ -101,18 +125,24 @@ class Cleaner:
 
     def _judge_pair(self, segment: ParallelSegment) -> str:
         text_a, text_b = segment.text_a, segment.text_b
-        if "identical" in self._filters and text_a.casefold() == text_b.casefold():
+        one, other = compared(text_a), compared(text_b)
+        # Where only case folding changes the words, compared forms are alike if the texts are.
+        if unicodedata.is_normalized("NFKC", text_a) and unicodedata.is_normalized("NFKC", text_b):
+            alike = copied_share(one.split(" "), other.split(" "))
+        else:
+            one, other, alike = "", "", 1.0
+        if "identical" in self._filters and one == other and text_a.casefold() == text_b.casefold():
             return "identical"
         short, long = sorted((columns(text_a), columns(text_b)))
         if long > self.rules.max_length_ratio * short:
             return "length ratio"
-        if copied_share(text_a, text_b) > self.rules.max_copied_share:
+        most = self.rules.max_copied_share
+        if alike > most and copied_share(*(words(t.casefold()) for t in (text_a, text_b))) > most:
             return "copied"
         return ""
 
 
-def copied_share(text_a: str, text_b: str) -> float:
+def copied_share(words_a: list[str], words_b: list[str]) -> float:
     """Returns the share of the second text's words that the first has too (0 to 1)."""
-    have = set(words(text_a.casefold()))
-    found = words(text_b.casefold())
-    return sum(word in have for word in found) / len(found) if found else 0.0
+    have = set(words_a)
+    return sum(map(have.__contains__, words_b)) / len(words_b) if words_b else 0.0

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from bayling_study.shared.corpus_tables import CONVERSATION_SCHEMA, CONVERSATION
 from bayling_study.stages.corpora.hearing import Hearing
 from bayling_study.stages.corpora.misread import is_misread
 from bayling_study.stages.corpora.readers import CONVERSATIONS
-from bayling_study.stages.corpora.tables import TableRow, distinct, write_rows
+from bayling_study.stages.corpora.tables import TableRow, distinct, write_tables
 from bayling_study.stages.corpora.tally import CorpusTally
 
 
@@ -39,17 +40,17 @@ def build(section: CorporaSection, downloads: Mapping[str, Path], out: Path) -> 
                     groups.append(group)
                     hearing.hear(group, corpus.language, messages[-1].content)
                     turns = [message._asdict() for message in messages]
-                    row = {**vars(draft.conversation), "messages": turns}
-                    yield row, tuple(part for message in messages for part in message)
+                    row = vars(draft.conversation) | {"messages": turns}
+                    yield tuple(row.values()), tuple(chain.from_iterable(messages))
                 else:
                     tally.reject(group, "no complete exchange", draft.conversation.id)
             if len(groups) == before:
                 raise StudyError(f"none of {rows} rows is a complete exchange", where=group)
 
-    def repeated(number: int, row: TableRow) -> None:
+    def repeated(number: int, row: dict[str, Any]) -> None:
         tally.reject(groups[number], "duplicate", row["id"])
 
     kept = distinct(usable(), CONVERSATION_SCHEMA, out / ".conversations", repeated)
-    write_rows(out / CONVERSATIONS_FILE, CONVERSATION_SCHEMA, kept)
+    write_tables(out / CONVERSATIONS_FILE, CONVERSATION_SCHEMA, kept)
     heard = hearing.report()
     return {**tally.report(), "languages": heard, "repaired": dict(sorted(repaired.items()))}

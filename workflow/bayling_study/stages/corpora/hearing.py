@@ -29,7 +29,7 @@ class Hearing:
     def hear(self, group: str, language: str, text: str) -> None:
         """Takes in a text if its hash chooses it and it is long enough to tell its language."""
         heap = self._samples[group, language]  # the least hashes, of which the greatest is first
-        entry = -key_of(text), text
+        entry = -int.from_bytes(key_of(text, size=8), "little"), text
         if len(heap) == SAMPLE and entry < heap[0]:
             return
         if letters(text) >= SHORT and entry not in heap:

@@ -18,17 +18,29 @@ CLOSED = re.compile(r"(?<=\w)[“”‘’…–—»«›‹]+(?!\w)")
 """Signs after a word, which make UTF-8 of its last letter ("JUGÉ…")."""
 
 
+def _written(first: int, last: int) -> str:
+    """Returns the characters as which bytes are read by ``SINGLE`` or left as they are."""
+    data = bytes(range(first, last + 1))
+    read = (data.decode(encoding, "ignore") for encoding in (*SINGLE, "latin-1"))
+    return re.escape("".join(read))
+
+
+DISGUISED = re.compile(rf"[{_written(0xC2, 0xF4)}][^\x00-\x7f]*[{_written(0x80, 0xBF)}]")
+"""The first byte of several and one that goes on, with what an encoding has not between them."""
+
+
 def is_misread(text: str, language: str) -> bool:
     """Tells whether a text is mostly UTF-8 of the language's own script, read as another encoding.
     The encodings tried are Windows-1252 and Latin-1, Windows-1250, -1251, and GBK."""
     if text.isascii():
         return False
     names = script_names(languages.script(language))
-    bare = CLOSED.sub("", text)
-    found = [bare.encode(encoding, C1) for encoding in SINGLE]
+    found, bare = [], CLOSED.sub("", text)
+    if DISGUISED.search(text):
+        found = [bare.encode(encoding, C1) for encoding in SINGLE]
     if "CJK" in names and _high(han := bare.encode("gbk", "ignore")) >= 2 * LEAST_HAN:
         found.append(han)
-    rest = sum(sign > "\x7f" for sign in bare)
+    rest = len(bare) - len(bare.encode("ascii", "ignore"))
     return any(_own(data, names) > SHARE * max(rest, _high(data)) for data in found)
 
 
@@ -43,7 +55,7 @@ codecs.register_error(C1, _c1)
 
 
 def _high(data: bytes) -> int:
-    return sum(byte > 0x7F for byte in data)
+    return len(data.translate(None, bytes(range(0x80))))
 
 
 def _own(data: bytes, names: tuple[str, ...]) -> int:

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from bayling_study.config.corpora import CorporaSection, ParallelCorpus
 from bayling_study.core.errors import StudyError
 from bayling_study.core.progress import Progress
@@ -22,7 +24,7 @@ from bayling_study.stages.corpora.readers import PARALLEL
 from bayling_study.stages.corpora.readers.aligned import refuse_idle_options
 from bayling_study.stages.corpora.readers.locate import AbsentError
 from bayling_study.stages.corpora.splitting import Leaks, is_test
-from bayling_study.stages.corpora.tables import TableRow, distinct, key_of, write_rows
+from bayling_study.stages.corpora.tables import TableRow, distinct, key_of, tables, write_tables
 from bayling_study.stages.corpora.tally import CorpusTally
 
 Raw = tuple[ParallelCorpus, ParallelSegment]
@@ -61,34 +63,41 @@ def write(
             last[segment.split] = segment.document
             hearing.hear(_group(segment), segment.lang_a, segment.text_a)
             hearing.hear(_group(segment), segment.lang_b, segment.text_b)
-            segment = _in_latin_letters(segment, corpus.transliterated)
+            if corpus.transliterated:
+                segment = _in_latin_letters(segment, corpus.transliterated)
             if segment.split == "test":
                 test.append(segment)
             else:
-                yield segment._asdict(), _compared(segment)
+                yield segment, _compared(segment)
 
-    def repeated(number: int, row: TableRow) -> None:
+    def repeated(number: int, row: dict[str, Any]) -> None:
         _reject(ParallelSegment(**row), "duplicate", tally)
 
-    def kept() -> Iterator[ParallelSegment]:
-        """Yields the training rows, then the test rows of which they do not give too much away."""
-        leaks = Leaks(test, section.split.max_seen_share)
-        for segment in (ParallelSegment(**row) for row in rows):
-            leaks.see(segment)
-            yield segment
+    def tested(leaks: Leaks) -> Iterator[ParallelSegment]:
         for segment in test:
             if reason := leaks.reason(segment):
                 _reject(segment, reason, tally)
             else:
                 yield segment
 
-    def counted() -> Iterator[TableRow]:
-        for segment in kept():
-            counts.setdefault(segment.lang_b, {"train": 0, "test": 0})[segment.split] += 1
-            yield segment._asdict()
+    def kept() -> Iterator[pa.Table]:
+        """Yields the training rows, then the test rows of which they do not give too much away."""
+        leaks = Leaks(test, section.split.max_seen_share)
+        for part in parts:
+            for row in part.to_pylist() if test else ():
+                leaks.see(ParallelSegment(**row))
+            yield part
+        yield from tables(tested(leaks), PARALLEL_SCHEMA)
 
-    rows = distinct(training(), PARALLEL_SCHEMA, out / ".training", repeated)
-    write_rows(out / PARALLEL_FILE, PARALLEL_SCHEMA, counted())
+    def counted() -> Iterator[pa.Table]:
+        for part in kept():
+            for row in part["lang_b"].value_counts().to_pylist():
+                split = part["split"][0].as_py()  # a part has one
+                counts.setdefault(row["values"], {"train": 0, "test": 0})[split] += row["counts"]
+            yield part
+
+    parts = distinct(training(), PARALLEL_SCHEMA, out / ".training", repeated)
+    write_tables(out / PARALLEL_FILE, PARALLEL_SCHEMA, counted())
     return counts, documents
 
 
@@ -106,8 +115,8 @@ def raw_segments(
             group = f"{corpus.source}/{{language}}"
             try:
                 for segment in tally.fitting(Progress(what, over=read), group):
-                    one, other = tidy(segment.text_a), tidy(segment.text_b)
-                    yield corpus, segment._replace(text_a=one, text_b=other)
+                    start, (one, other), rest = segment[:4], segment[4:6], segment[6:]
+                    yield corpus, ParallelSegment(*start, tidy(one), tidy(other), *rest)
             except AbsentError as error:
                 if not section.allow_missing:
                     raise
@@ -131,7 +140,7 @@ def clean_and_split(
     same question is not asked twice. Repeated training rows are left to ``distinct``, which needs
     no memory for them."""
     cleaner = Cleaner(section.cleaning)
-    seen: set[int] = set()
+    seen: set[bytes] = set()
     for corpus, segment in raw:
         tally.read(_group(segment))
         reason = cleaner.reason(segment)
@@ -140,7 +149,7 @@ def clean_and_split(
             if split == "both":
                 tested = is_test(segment.document, seed, section.split.test_share)
                 split = "test" if tested else "train"
-            segment = segment._replace(split=split)
+            segment = ParallelSegment(*segment[:-1], split)
             if split == "test" and _is_repeated(segment, seen):
                 reason = "duplicate"
         if reason:
@@ -149,7 +158,7 @@ def clean_and_split(
             yield corpus, segment
 
 
-def _is_repeated(segment: ParallelSegment, seen: set[int]) -> bool:
+def _is_repeated(segment: ParallelSegment, seen: set[bytes]) -> bool:
     """Tells whether either text of a test segment was met before, and remembers them."""
     *pair, text_a, text_b = _compared(segment)
     keys = {key_of(*pair, "a", text_a), key_of(*pair, "b", text_b)}

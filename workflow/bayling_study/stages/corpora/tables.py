@@ -1,7 +1,7 @@
 """Rows of any number in little memory: written to Parquet in batches, and found repeated. Each row
-leaves a 64-bit key in one of many scratch files, by the key's last bits. Equal keys lie in the same
-file; one file at a time is sorted, and all rows of a key but the first are repeated. What stays in
-memory is one byte a row. The same rows give the same bytes."""
+leaves a 128-bit key in one of many scratch files, by the key's last bits. Equal keys lie in the
+same file; one file at a time is sorted, and all rows of a key but the first are repeated. What
+stays in memory is one byte a row. The same rows give the same bytes."""
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -14,33 +14,40 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-TableRow = dict[str, Any]
+TableRow = tuple[Any, ...]
 
 BATCH_ROWS = 16_384  # rows held at a time, and rows of a Parquet row group
-BUCKETS = 64
-BUFFER = 1024  # entries that are held for each file
-ENTRY = np.dtype([("key", "<u8"), ("row", "<u8")])
+BUCKETS = 256
+BUFFER = 16_384  # keys that are held before they are written
+KEY_BYTES = 16  # two of 50 million rows have the same key with odds of 1 to 10^23
+ENTRY = np.dtype([("high", "<u8"), ("low", "<u8"), ("row", "<u8")])
 
 
-def write_rows(path: Path, schema: pa.Schema, rows: Iterable[TableRow]) -> None:
-    """Writes rows as they come, a row group for each batch."""
+def tables(rows: Iterable[TableRow], schema: pa.Schema) -> Iterator[pa.Table]:
+    """Yields rows, whose values stand in the schema's order, as tables."""
     left = iter(rows)
+    while batch := list(islice(left, BATCH_ROWS)):
+        columns = zip(*batch, strict=True)
+        arrays = [pa.array(c, field.type) for c, field in zip(columns, schema, strict=True)]
+        yield pa.Table.from_arrays(arrays, schema=schema)
+
+
+def write_tables(path: Path, schema: pa.Schema, parts: Iterable[pa.Table]) -> None:
+    """Writes tables as they come, a row group for each batch of their rows."""
+    left = schema.empty_table()
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        while batch := list(islice(left, BATCH_ROWS)):
-            writer.write_table(pa.Table.from_pylist(batch, schema=schema))
+        for part in parts:
+            left = pa.concat_tables([left, part])
+            while len(left) >= BATCH_ROWS:
+                writer.write_table(left.slice(0, BATCH_ROWS).combine_chunks())
+                left = left.slice(BATCH_ROWS)
+        if len(left):
+            writer.write_table(left.combine_chunks())
 
 
-def read_rows(path: Path) -> Iterator[TableRow]:
-    """Yields the rows of a file of ``write_rows`` in its order, one batch in memory."""
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(BATCH_ROWS):
-            yield from batch.to_pylist()
-
-
-def key_of(*parts: str) -> int:
-    """Returns the key of a row's texts; two of 50 million differ with odds of 1 in 10,000."""
-    text = "\0".join(parts).encode()
-    return int.from_bytes(blake2b(text, digest_size=8).digest(), "little")
+def key_of(*parts: str, size: int = KEY_BYTES) -> bytes:
+    """Returns the key of a row's texts."""
+    return blake2b("\0".join(parts).encode(), digest_size=size).digest()
 
 
 class Repeats:
@@ -48,32 +55,41 @@ class Repeats:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
-        self._files = [folder / f"{number:02d}.keys" for number in range(BUCKETS)]
-        self._waiting: list[list[tuple[int, int]]] = [[] for _ in range(BUCKETS)]
+        self._files = [folder / f"{number:03d}.keys" for number in range(BUCKETS)]
+        self._waiting = bytearray()
         self._rows = 0
 
-    def add(self, key: int) -> None:
+    def add(self, key: bytes) -> None:
         """Adds the next row's key."""
-        waiting = self._waiting[key % BUCKETS]
-        waiting.append((key, self._rows))
+        self._waiting += key
         self._rows += 1
-        if len(waiting) >= BUFFER:
-            self._write(key % BUCKETS)
+        if len(self._waiting) >= BUFFER * KEY_BYTES:
+            self._write()
 
-    def _write(self, bucket: int) -> None:
-        with open(self._files[bucket], "ab") as stream:
-            stream.write(np.array(self._waiting[bucket], dtype=ENTRY).tobytes())
-        self._waiting[bucket].clear()
+    def _write(self) -> None:
+        keys = np.frombuffer(self._waiting, "<u8").reshape(-1, 2)
+        entries = np.empty(len(keys), ENTRY)
+        entries["high"], entries["low"] = keys.T
+        entries["row"] = np.arange(self._rows - len(keys), self._rows)
+        buckets = entries["high"] % BUCKETS
+        entries = entries[np.argsort(buckets, kind="stable")]
+        ends = np.cumsum(np.bincount(buckets.astype(np.int64), minlength=BUCKETS))
+        for file, part in zip(self._files, np.split(entries, ends[:-1]), strict=True):
+            with open(file, "ab") as stream:
+                stream.write(part.tobytes())
+        self._waiting = bytearray()
 
     def find(self) -> np.ndarray:
         """Returns for each row whether it repeats an earlier one."""
+        self._write()
         repeated = np.zeros(self._rows, dtype=bool)
-        for bucket, file in enumerate(self._files):
-            self._write(bucket)
+        for file in self._files:
             entries = np.fromfile(file, dtype=ENTRY)
-            order = np.argsort(entries["key"], kind="stable")  # rows of a key stay in order
-            keys = entries["key"][order]
-            repeated[entries["row"][order][1:][keys[1:] == keys[:-1]]] = True
+            entries = entries[np.lexsort((entries["low"], entries["high"]))]  # rows stay in order
+            same = np.ones(max(0, len(entries) - 1), dtype=bool)
+            for half in (entries["high"], entries["low"]):
+                same &= half[1:] == half[:-1]
+            repeated[entries["row"][1:][same]] = True
             file.unlink()
         return repeated
 
@@ -82,8 +98,8 @@ def distinct(
     rows: Iterable[tuple[TableRow, tuple[str, ...]]],
     schema: pa.Schema,
     folder: Path,
-    repeated: Callable[[int, TableRow], None],
-) -> Iterator[TableRow]:
+    repeated: Callable[[int, dict[str, Any]], None],
+) -> Iterator[pa.Table]:
     """Reads all rows, and returns the first of each key (the texts beside it), in their order. The
     scratch folder is made, and removed behind the last row. ``repeated`` is given each row that is
     left out, with its number from 0 among all."""
@@ -95,14 +111,18 @@ def distinct(
             keys.add(key_of(*texts))
             yield row
 
-    def firsts() -> Iterator[TableRow]:
-        for number, row in enumerate(read_rows(scratch)):
-            if again[number]:
-                repeated(number, row)
-            else:
-                yield row
+    def firsts() -> Iterator[pa.Table]:
+        start = 0
+        with pq.ParquetFile(scratch) as file:
+            for batch in file.iter_batches(BATCH_ROWS):
+                part = pa.Table.from_batches([batch])
+                again = np.flatnonzero(is_repeated[start : start + len(part)])
+                for number, row in zip(again.tolist(), part.take(again).to_pylist(), strict=True):
+                    repeated(start + number, row)
+                yield part.filter(~is_repeated[start : start + len(part)])
+                start += len(part)
         shutil.rmtree(folder)
 
-    write_rows(scratch, schema, noted())
-    again = keys.find()
+    write_tables(scratch, schema, tables(noted(), schema))
+    is_repeated = keys.find()
     return firsts()

@@ -3,13 +3,16 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
 
 from bayling_study.config.corpora import CorporaSection
 from bayling_study.core.text.forms import tidy
 from bayling_study.shared.corpus_tables import TERM_SCHEMA, TERMS_FILE, Term
 from bayling_study.stages.corpora.misread import is_misread
 from bayling_study.stages.corpora.readers import LEXICONS
-from bayling_study.stages.corpora.tables import TableRow, distinct, write_rows
+from bayling_study.stages.corpora.tables import TableRow, distinct, write_tables
 from bayling_study.stages.corpora.tally import CorpusTally
 
 
@@ -29,17 +32,18 @@ def build(
                 if reason := _reason(term):
                     tally.reject(group, reason, term._asdict())
                 else:
-                    yield term._asdict(), term[1:]
+                    yield term, term[1:]
 
-    def repeated(number: int, row: TableRow) -> None:
+    def repeated(number: int, row: dict[str, Any]) -> None:
         tally.reject(f"{row['source']}/{row['lang_b']}", "duplicate", row)
 
-    def counted() -> Iterator[TableRow]:
-        for row in distinct(translated(), TERM_SCHEMA, out / ".terms", repeated):
-            counts[f"{row['lang_a']}-{row['lang_b']}"] += 1
-            yield row
+    def counted() -> Iterator[pa.Table]:
+        for part in distinct(translated(), TERM_SCHEMA, out / ".terms", repeated):
+            pairs = zip(*(part[name].to_pylist() for name in ("lang_a", "lang_b")), strict=True)
+            counts.update(map("-".join, pairs))
+            yield part
 
-    write_rows(out / TERMS_FILE, TERM_SCHEMA, counted())
+    write_tables(out / TERMS_FILE, TERM_SCHEMA, counted())
     return dict(sorted(counts.items()))
 
 
