@@ -8,9 +8,7 @@ from bayling_study.core.text.words import is_boundary, words
 
 ZEROS = {n: "0" for n in range(0x20000) if chr(n).isdigit()}
 MAYBE_DIGIT = re.compile(f"[{''.join(chr(n) for n in ZEROS if n < 0x10000)}\U00010000-\U0001ffff]")
-ASCII_FORM = "".join(
-    c.lower() if c.isalpha() else ZEROS.get(ord(c), " ") for c in map(chr, range(128))
-)
+ASCII_FORM = "".join(c.lower() if c.isalnum() else " " for c in map(chr, range(128)))
 SURROGATE = re.compile("[\ud800-\udfff]")
 """Half a character, which JSON can spell out (``\\ud83d``) and UTF-8 cannot hold."""
 
@@ -38,7 +36,7 @@ def compared(text: str) -> str:
     """Returns the form in which two texts count as the same, whatever their compatibility forms,
     case, punctuation, spacing and digits: "Step 1: wait" and "step 2 – wait!" are one."""
     if text.isascii():
-        return " ".join(text.translate(ASCII_FORM).split())
+        return " ".join(text.translate(ASCII_FORM).translate(ZEROS).split())
     form = normalise(text)
     return " ".join(words(form.translate(ZEROS) if MAYBE_DIGIT.search(form) else form))
 

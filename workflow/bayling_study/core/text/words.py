@@ -34,7 +34,6 @@ WORD = re.compile(r"[^\W_]+")  # where there are neither marks nor characters th
 ASCII_TOKEN = re.compile(r"[a-zA-Z0-9]+|\S")
 _UNASSIGNED = "".join(c for c in map(chr, range(0x1100)) if unicodedata.category(c) == "Cn")
 MAYBE_WIDE = re.compile(f"[\u1100-\U0010ffff{_UNASSIGNED}]")
-ASCII_LETTER = re.compile(r"[a-zA-Z]")
 
 SENTENCE_END = re.compile(r"(?<=[.!?…])(?<!\d\.)\s+(?=[\"'“„(A-ZÀ-ÞА-ЯΑ-Ω])|(?<=[。！？])\s*(?=.)")
 """White space behind a full stop and before a capital, or any place behind a Chinese stop."""
@@ -80,8 +79,6 @@ def script_share(text: str, script: str) -> float:
     letter decides; numbers count for no script. Words are counted rather than letters, so that a
     product name in Chinese weighs as much as a syllable. No letters: 0."""
     own = scripts.script_names(script)
-    if text.isascii():  # what most pivots are
-        return float("LATIN" in own and ASCII_LETTER.search(text) is not None)
     firsts = [next(filter(None, map(scripts.script_name, word)), "") for word in words(text)]
     names = [name for name in firsts if name]
     return sum(name in own for name in names) / len(names) if names else 0.0

@@ -84,8 +84,7 @@ def agreement(found: Votes) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
 
 def letters(text: str) -> int:
     """Returns the number of letters; a Chinese character says as much as three of an alphabet."""
-    found = list(filter(str.isalpha, text))
-    return len(found) + 2 * list(map(unicodedata.category, found)).count("Lo")
+    return sum(3 if unicodedata.category(s) == "Lo" else 1 for s in filter(str.isalpha, text))
 
 
 def label(identifier: str, language: str) -> str | None:

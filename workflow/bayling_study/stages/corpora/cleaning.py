@@ -1,11 +1,10 @@
 """Which parallel segments are not worth learning from or testing on, and why. ``Cleaner.reason``
-returns the first reason against a segment. Reasons about one side alone come first, so that a pivot
-text that thirty languages share is judged once. The filters with a name (``Filter`` in the config)
-can be switched off; those with a limit are tuned by it."""
+returns the first reason against a segment. Reasons about one side alone come first. The filters
+with a name (``Filter`` in the config) can be switched off; those with a limit are tuned by it."""
 
 import re
 import unicodedata
-from functools import cache, lru_cache
+from functools import cache
 
 from bayling_study.config.corpora import Cleaning
 from bayling_study.core import languages
@@ -58,26 +57,16 @@ def has_control(text: str, language: str) -> bool:
 
 
 @cache
-def _plain_signs(language: str) -> set[str]:
-    """Returns the characters of ``is_plain`` that were met so far."""
-    return set()
+def _is_plain(sign: str, language: str) -> bool:
+    own = ("", *script_names(languages.script(language)))
+    return sign.isprintable() and sign not in SUSPECT and script_name(sign) in own
 
 
 def is_plain(text: str, language: str) -> bool:
-    """Tells whether a text is in letters of the language's script with common signs alone, which
-    no pattern and no filter for single characters rejects."""
-    known, signs = _plain_signs(language), set(text)
-    if not signs <= known:
-        own = ("", *script_names(languages.script(language)))
-        known |= {
-            sign
-            for sign in signs - known
-            if sign.isprintable() and sign not in SUSPECT and script_name(sign) in own
-        }
-        if not signs <= known:
-            return False
-    dotted = "." in text[:-1] or text[-4:].lower() == "www."
-    return not dotted and "- " not in text and any(map(script_name, text))
+    """Tells whether a text is letters of the language's script and signs that no filter minds."""
+    if "." in text[:-1] or "- " in text or text[-4:].lower() == "www.":
+        return False
+    return all(_is_plain(sign, language) for sign in set(text)) and any(map(script_name, text))
 
 
 class Cleaner:
@@ -86,23 +75,18 @@ class Cleaner:
     def __init__(self, rules: Cleaning) -> None:
         self.rules = rules
         self._filters = frozenset(rules.filters)
-        self._pivot_reason = lru_cache(maxsize=1 << 14)(self._judge_pivot)
 
     def reason(self, segment: ParallelSegment) -> str:
         """Returns the first reason to reject a segment, or an empty string."""
-        return (
-            self._pivot_reason(segment.text_a, segment.lang_a)
-            or self._judge_side(segment.text_b, segment.lang_b)
-            or self._judge_pair(segment)
-        )
-
-    def _judge_pivot(self, text: str, language: str) -> str:
+        text, language = segment.text_a, segment.lang_a
         count = len(words(text)) if languages.is_unspaced(language) else length(text, "words")
         if text and count < self.rules.min_words:
             return "too short"
         if count > self.rules.max_words:
             return "too long"
-        return self._judge_side(text, language)
+        sides = (text, language), (segment.text_b, segment.lang_b)
+        found = next(filter(None, (self._judge_side(*side) for side in sides)), "")
+        return found or self._judge_pair(segment)
 
     def _judge_side(self, text: str, language: str) -> str:
         if not text:
@@ -125,12 +109,10 @@ class Cleaner:
 
     def _judge_pair(self, segment: ParallelSegment) -> str:
         text_a, text_b = segment.text_a, segment.text_b
-        one, other = compared(text_a), compared(text_b)
-        # Where only case folding changes the words, compared forms are alike if the texts are.
-        if unicodedata.is_normalized("NFKC", text_a) and unicodedata.is_normalized("NFKC", text_b):
+        one, other, alike = "", "", 1.0  # the texts' words cannot be more alike
+        if all(unicodedata.is_normalized("NFKC", text) for text in (text_a, text_b)):
+            one, other = compared(text_a), compared(text_b)
             alike = copied_share(one.split(" "), other.split(" "))
-        else:
-            one, other, alike = "", "", 1.0
         if "identical" in self._filters and one == other and text_a.casefold() == text_b.casefold():
             return "identical"
         short, long = sorted((columns(text_a), columns(text_b)))

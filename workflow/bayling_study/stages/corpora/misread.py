@@ -18,15 +18,12 @@ CLOSED = re.compile(r"(?<=\w)[“”‘’…–—»«›‹]+(?!\w)")
 """Signs after a word, which make UTF-8 of its last letter ("JUGÉ…")."""
 
 
-def _written(first: int, last: int) -> str:
-    """Returns the characters as which bytes are read by ``SINGLE`` or left as they are."""
-    data = bytes(range(first, last + 1))
-    read = (data.decode(encoding, "ignore") for encoding in (*SINGLE, "latin-1"))
-    return re.escape("".join(read))
-
-
-DISGUISED = re.compile(rf"[{_written(0xC2, 0xF4)}][^\x00-\x7f]*[{_written(0x80, 0xBF)}]")
-"""The first byte of several and one that goes on, with what an encoding has not between them."""
+_FIRST, _NEXT = (
+    "".join(bytes(range(*ends)).decode(encoding, "ignore") for encoding in (*SINGLE, "latin-1"))
+    for ends in ((0xC2, 0xF5), (0x80, 0xC0))
+)
+DISGUISED = re.compile(rf"[{_FIRST}][^\x00-\x7f]*[{_NEXT}]")
+"""The first byte of several, and one that goes on, with what is no byte between them."""
 
 
 def is_misread(text: str, language: str) -> bool:

@@ -63,14 +63,18 @@ def write(
             last[segment.split] = segment.document
             hearing.hear(_group(segment), segment.lang_a, segment.text_a)
             hearing.hear(_group(segment), segment.lang_b, segment.text_b)
-            if corpus.transliterated:
-                segment = _in_latin_letters(segment, corpus.transliterated)
+            segment = _in_latin_letters(segment, corpus.transliterated)
             if segment.split == "test":
                 test.append(segment)
             else:
+                count(segment.lang_b, "train", 1)
                 yield segment, _compared(segment)
 
+    def count(language: str, split: str, number: int) -> None:
+        counts.setdefault(language, {"train": 0, "test": 0})[split] += number
+
     def repeated(number: int, row: dict[str, Any]) -> None:
+        count(row["lang_b"], "train", -1)
         _reject(ParallelSegment(**row), "duplicate", tally)
 
     def tested(leaks: Leaks) -> Iterator[ParallelSegment]:
@@ -78,6 +82,7 @@ def write(
             if reason := leaks.reason(segment):
                 _reject(segment, reason, tally)
             else:
+                count(segment.lang_b, "test", 1)
                 yield segment
 
     def kept() -> Iterator[pa.Table]:
@@ -89,15 +94,8 @@ def write(
             yield part
         yield from tables(tested(leaks), PARALLEL_SCHEMA)
 
-    def counted() -> Iterator[pa.Table]:
-        for part in kept():
-            for row in part["lang_b"].value_counts().to_pylist():
-                split = part["split"][0].as_py()  # a part has one
-                counts.setdefault(row["values"], {"train": 0, "test": 0})[split] += row["counts"]
-            yield part
-
     parts = distinct(training(), PARALLEL_SCHEMA, out / ".training", repeated)
-    write_tables(out / PARALLEL_FILE, PARALLEL_SCHEMA, counted())
+    write_tables(out / PARALLEL_FILE, PARALLEL_SCHEMA, kept())
     return counts, documents
 
 
@@ -115,8 +113,8 @@ def raw_segments(
             group = f"{corpus.source}/{{language}}"
             try:
                 for segment in tally.fitting(Progress(what, over=read), group):
-                    start, (one, other), rest = segment[:4], segment[4:6], segment[6:]
-                    yield corpus, ParallelSegment(*start, tidy(one), tidy(other), *rest)
+                    one, other = tidy(segment.text_a), tidy(segment.text_b)
+                    yield corpus, ParallelSegment._make((*segment[:4], one, other, *segment[6:]))
             except AbsentError as error:
                 if not section.allow_missing:
                     raise

@@ -10,7 +10,6 @@ memory depends on the test rows alone.
 """
 
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 
 from bayling_study.core.seeds import derive_seed
 from bayling_study.core.text.forms import compared
@@ -19,7 +18,6 @@ from bayling_study.shared.corpus_tables import ParallelSegment
 GRAM_WORDS = 6
 
 
-@lru_cache(maxsize=1 << 12)
 def is_test(document: str, seed: int, test_share: float) -> bool:
     """Tells whether a document is kept for testing."""
     return derive_seed(seed, "split", document) < test_share * 2**63

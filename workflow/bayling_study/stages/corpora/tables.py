@@ -1,5 +1,5 @@
 """Rows of any number in little memory: written to Parquet in batches, and found repeated. Each row
-leaves a 128-bit key in one of many scratch files, by the key's last bits. Equal keys lie in the
+leaves a 128-bit key in one of many scratch files, by the key's first byte. Equal keys lie in the
 same file; one file at a time is sorted, and all rows of a key but the first are repeated. What
 stays in memory is one byte a row. The same rows give the same bytes."""
 
@@ -17,10 +17,10 @@ import pyarrow.parquet as pq
 TableRow = tuple[Any, ...]
 
 BATCH_ROWS = 16_384  # rows held at a time, and rows of a Parquet row group
-BUCKETS = 256
-BUFFER = 16_384  # keys that are held before they are written
+BUCKETS = 256  # as many as a byte has values
+BUFFER = 256  # entries that are held for each file
 KEY_BYTES = 16  # two of 50 million rows have the same key with odds of 1 to 10^23
-ENTRY = np.dtype([("high", "<u8"), ("low", "<u8"), ("row", "<u8")])
+ENTRY = np.dtype([("key", f"S{KEY_BYTES}"), ("row", "<u8")])
 
 
 def tables(rows: Iterable[TableRow], schema: pa.Schema) -> Iterator[pa.Table]:
@@ -56,40 +56,31 @@ class Repeats:
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
         self._files = [folder / f"{number:03d}.keys" for number in range(BUCKETS)]
-        self._waiting = bytearray()
+        self._waiting: list[list[tuple[bytes, int]]] = [[] for _ in range(BUCKETS)]
         self._rows = 0
 
     def add(self, key: bytes) -> None:
         """Adds the next row's key."""
-        self._waiting += key
+        waiting = self._waiting[key[0]]
+        waiting.append((key, self._rows))
         self._rows += 1
-        if len(self._waiting) >= BUFFER * KEY_BYTES:
-            self._write()
+        if len(waiting) >= BUFFER:
+            self._write(key[0])
 
-    def _write(self) -> None:
-        keys = np.frombuffer(self._waiting, "<u8").reshape(-1, 2)
-        entries = np.empty(len(keys), ENTRY)
-        entries["high"], entries["low"] = keys.T
-        entries["row"] = np.arange(self._rows - len(keys), self._rows)
-        buckets = entries["high"] % BUCKETS
-        entries = entries[np.argsort(buckets, kind="stable")]
-        ends = np.cumsum(np.bincount(buckets.astype(np.int64), minlength=BUCKETS))
-        for file, part in zip(self._files, np.split(entries, ends[:-1]), strict=True):
-            with open(file, "ab") as stream:
-                stream.write(part.tobytes())
-        self._waiting = bytearray()
+    def _write(self, bucket: int) -> None:
+        with open(self._files[bucket], "ab") as stream:
+            stream.write(np.array(self._waiting[bucket], dtype=ENTRY).tobytes())
+        self._waiting[bucket].clear()
 
     def find(self) -> np.ndarray:
         """Returns for each row whether it repeats an earlier one."""
-        self._write()
         repeated = np.zeros(self._rows, dtype=bool)
-        for file in self._files:
+        for bucket, file in enumerate(self._files):
+            self._write(bucket)
             entries = np.fromfile(file, dtype=ENTRY)
-            entries = entries[np.lexsort((entries["low"], entries["high"]))]  # rows stay in order
-            same = np.ones(max(0, len(entries) - 1), dtype=bool)
-            for half in (entries["high"], entries["low"]):
-                same &= half[1:] == half[:-1]
-            repeated[entries["row"][1:][same]] = True
+            order = np.argsort(entries["key"], kind="stable")  # rows of a key stay in order
+            keys = entries["key"][order]
+            repeated[entries["row"][order][1:][keys[1:] == keys[:-1]]] = True
             file.unlink()
         return repeated
 

@@ -5,8 +5,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from bayling_study.config.corpora import CorporaSection
 from bayling_study.core.text.forms import tidy
 from bayling_study.shared.corpus_tables import TERM_SCHEMA, TERMS_FILE, Term
@@ -32,18 +30,15 @@ def build(
                 if reason := _reason(term):
                     tally.reject(group, reason, term._asdict())
                 else:
+                    counts[f"{term.lang_a}-{term.lang_b}"] += 1
                     yield term, term[1:]
 
     def repeated(number: int, row: dict[str, Any]) -> None:
         tally.reject(f"{row['source']}/{row['lang_b']}", "duplicate", row)
+        counts[f"{row['lang_a']}-{row['lang_b']}"] -= 1
 
-    def counted() -> Iterator[pa.Table]:
-        for part in distinct(translated(), TERM_SCHEMA, out / ".terms", repeated):
-            pairs = zip(*(part[name].to_pylist() for name in ("lang_a", "lang_b")), strict=True)
-            counts.update(map("-".join, pairs))
-            yield part
-
-    write_tables(out / TERMS_FILE, TERM_SCHEMA, counted())
+    kept = distinct(translated(), TERM_SCHEMA, out / ".terms", repeated)
+    write_tables(out / TERMS_FILE, TERM_SCHEMA, kept)
     return dict(sorted(counts.items()))
 
 
