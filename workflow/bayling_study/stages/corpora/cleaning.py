@@ -37,8 +37,9 @@ URL = re.compile(
     r"|(?:^|[\s(\"'])/?\w+(?:/[\w.-]+){2,}",  # file path
     re.IGNORECASE,
 )
-SUSPECT = frozenset("{}[]%$_<>&`*~#•+@/\ufffd")
-"""Without one of these, a full stop inside or a dash before a blank no pattern matches."""
+SUSPECT = frozenset("{}[]%$_<>&`*~#•+@/\ufffd\uff9e\uff9f")
+"""Without these, a full stop inside or a dash before a blank no pattern matches. The last two are
+letters and marks at once."""
 CONTROL_CATEGORIES = frozenset({"Cc", "Cf", "Co", "Cs", "Cn"})
 JOINERS = frozenset("\u200c\u200d")
 NO_JOINERS = frozenset({"LATIN", "CYRILLIC", "GREEK", "CJK", "HANGUL", "HEBREW"})
