@@ -19,7 +19,7 @@ def rows(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any
     """Yields a file's rows, JSON text as its values (``StudyError`` if it or a text is broken)."""
     number = 0
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, pre_buffer=False) as file:  # which would fetch all ahead
             for batch in file.iter_batches(BATCH_ROWS, columns=columns):
                 encoded = [field for field in batch.schema if "arrow.json" in str(field.type)]
                 for row in _plain(batch, path):

@@ -105,8 +105,8 @@ def distinct(
     def firsts() -> Iterator[pa.Table]:
         start = 0
         with pq.ParquetFile(scratch) as file:
-            for batch in file.iter_batches(BATCH_ROWS):
-                part = pa.Table.from_batches([batch])
+            for group in range(file.num_row_groups):  # iterating would fetch all ahead
+                part = file.read_row_group(group)
                 again = np.flatnonzero(is_repeated[start : start + len(part)])
                 for number, row in zip(again.tolist(), part.take(again).to_pylist(), strict=True):
                     repeated(start + number, row)
