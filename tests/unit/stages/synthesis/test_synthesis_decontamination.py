@@ -58,6 +58,25 @@ def test_texts_of_a_batch_do_not_run_into_each_other(tests: Contamination) -> No
     assert tests.find([" ".join(parts[:10]), " ".join(parts[10:])]) == [None, None]
 
 
+SENTENCES = st.lists(st.sampled_from("abc"), max_size=30).map(" ".join)
+
+
+@given(st.lists(SENTENCES, max_size=4), st.lists(SENTENCES, max_size=4))
+def test_what_is_found_is_what_shares_words_in_a_row(tests: list[str], texts: list[str]) -> None:
+    def runs(text: str, size: int) -> set[tuple[str, ...]]:
+        words = text.split()
+        return {tuple(words[n : n + size]) for n in range(len(words) - size + 1)}
+
+    def gives_away(text: str, test: str) -> bool:
+        sizes = [size for size in (13, 8, 6) if len(test.split()) >= size][:1]
+        alike = text == test and len(test.split()) >= 3
+        return alike or any(not runs(text, n).isdisjoint(runs(test, n)) for n in sizes)
+
+    found = Contamination({"suite": tests}).find(texts)
+    expected = [any(gives_away(text, test) for test in tests) for text in texts]
+    assert [one is not None for one in found] == expected
+
+
 def test_another_process_finds_the_same(tests: Contamination) -> None:
     texts = [LONG, SHORT, "ja nein doch", "none of these"]
     assert pickle.loads(pickle.dumps(tests)).find(texts) == tests.find(texts)

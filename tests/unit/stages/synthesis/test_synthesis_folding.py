@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from bayling_study.stages.synthesis.audit import audit
 from bayling_study.stages.synthesis.decontamination import Contamination
-from bayling_study.stages.synthesis.folding import DIGRAPHS, GONE, SERBIAN, table
+from bayling_study.stages.synthesis.folding import DIGRAPHS, GONE, SERBIAN, cased, table
 from helpers.synthesis_corpora import CharacterTokenizer, made, mixture, talks, write_corpora
 
 GERMAN = "Der alte Leuchtturm an der Küste warnt seit hundert Jahren die Schiffe vor den Felsen"
@@ -132,6 +134,29 @@ def test_a_text_as_it_is_written_names_no_folding(text: str) -> None:
 def test_all_thirty_serbian_letters_have_a_latin_form() -> None:
     assert len({*SERBIAN, *DIGRAPHS}) == 30
     assert len({*SERBIAN.values()}) == 27
+
+
+def as_a_whole(texts: list[str]) -> list[int]:
+    """Returns the code points of texts that Python's functions have looked at as one."""
+    text = "\n".join(text.replace("\n", " ") for text in texts)
+    text = unicodedata.normalize("NFKC", text).casefold()
+    for letter, form in DIGRAPHS.items():
+        text = text.replace(letter, form)
+    return [ord(c) for c in text.encode("utf-8", "replace").decode()]
+
+
+@example(["\ud83d\n，ａ", "e\u0301 ½ ß", "", "Љ", "각", "\u1112\u1161\u11ab", "か\uff9e"])
+@given(st.lists(st.text(), max_size=5))
+def test_code_points_are_looked_up_as_the_whole_would_be_normalised(texts: list[str]) -> None:
+    assert cased(texts).tolist() == as_a_whole(texts)
+
+
+@pytest.mark.parametrize(
+    "frame", ["{}", "a{}", "{}\u0301", "\u1112{}\u11ab", "か{}が", "љ{}\u0323\u0301"]
+)
+def test_each_code_point_is_looked_up_as_it_is_normalised_beside_others(frame: str) -> None:
+    texts = [frame.format(chr(code)) for code in range(0x32000) if chr(code) != "\n"]
+    assert cased(texts).tolist() == as_a_whole(texts)
 
 
 def test_what_is_left_out_is_what_unicode_says() -> None:

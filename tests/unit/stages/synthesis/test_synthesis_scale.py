@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from bayling_study.shared.templates import encode
-from bayling_study.shared.templates.counting import count_tokens
+from bayling_study.shared.templates import encode, encoding
+from bayling_study.shared.templates.counting import count_tokens, exceeds
 from bayling_study.stages.synthesis import aligned, gate, order
 from bayling_study.stages.synthesis import mixture as mixtures
 from bayling_study.stages.synthesis.aligned import Rows
@@ -241,6 +241,27 @@ def test_counted_lengths_are_those_of_encoding(make: Any, template: Any) -> None
         ids, mask = encode(tokenizer, template, messages)
         expected.append((len(ids), sum(mask)))
     assert count_tokens(tokenizer, template, several) == expected
+    for messages, (total, _) in zip(several, expected, strict=True):
+        assert exceeds(tokenizer, template, messages, total - 1)
+        assert not exceeds(tokenizer, template, messages, total)
+
+
+def test_no_more_is_counted_than_tells_that_a_conversation_is_short_enough() -> None:
+    """The longest text has 3,000 bytes in 1,000 tokens; the limit leaves room for the others."""
+    tokenizer, asked = llama3_tokenizer(), []
+    plain = encoding._plain
+
+    def spy(tokenizer: Any, text: str) -> list[int]:
+        asked.append(text)
+        return plain(tokenizer, text)
+
+    long = "the" * 1000
+    talk = [*TALK[:3], {"role": "assistant", "content": long}]
+    total, _ = count_tokens(tokenizer, "bayling-3", [talk])[0]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(encoding, "_plain", spy)
+        assert not exceeds(tokenizer, "bayling-3", talk, total + 300)
+    assert [text for text in asked if len(text) > 1] == [long]
 
 
 def test_lengths_of_a_large_mixture_are_estimated_but_limits_stay_exact(

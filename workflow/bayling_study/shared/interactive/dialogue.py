@@ -143,5 +143,4 @@ def fault(step: Step, earlier: list[str], changes: bool) -> str:
 
 def choose(weights: Mapping[Key, float], rng: Random) -> Key:
     """Returns a key with a probability proportional to its weight."""
-    keys = list(weights)
-    return rng.choices(keys, [weights[key] for key in keys])[0]
+    return rng.choices(list(weights), list(weights.values()))[0]

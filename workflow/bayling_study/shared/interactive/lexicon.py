@@ -98,11 +98,12 @@ def _mutual_best(
     for word, counts in together.items():
         for fragment, n in counts.items():
             dice = 2 * n / (words_of[word] + fragments_of[fragment])
-            scored.append((dice, len(word) + len(fragment), word, fragment))
+            if dice >= MIN_DICE:
+                scored.append((dice, len(word) + len(fragment), word, fragment))
     table: dict[str, str] = {}
     taken: set[str] = set()
-    for score, _, word, fragment in sorted(scored, reverse=True):
-        if score >= MIN_DICE and word not in table and fragment not in taken:
+    for _, _, word, fragment in sorted(scored, reverse=True):
+        if word not in table and fragment not in taken:
             table[word] = fragment
             taken.add(fragment)
     return table

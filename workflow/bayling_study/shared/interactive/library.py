@@ -76,7 +76,7 @@ class Library:
         kept = list(rows)
         self._pivots: dict[str, str] = {}
         self._segments = {name: _segments(kept, name, self._pivots) for name in self.directions}
-        self._lexicon_rows = kept if lexicon_rows is None else list(lexicon_rows)
+        self._lexicon_rows = None if lexicon_rows is None else list(lexicon_rows)
         self._by_source: dict[str, dict[str, list[DirectedPair]]] = {}
         self._pairs: dict[str, MinimalPairs] = {}
         self._lexicons: dict[str, PairLexicon] = {}
@@ -135,8 +135,10 @@ class Library:
         if segment not in self._terms:
             texts = segment.source_text, segment.target_text
             if segment.direction not in self._lexicons:
-                rows = _segments(self._lexicon_rows, segment.direction, {})
-                self._lexicons[segment.direction] = PairLexicon(rows[: self._explored])
+                known = self.segments(segment.direction)
+                if self._lexicon_rows is not None:
+                    known = _segments(self._lexicon_rows, segment.direction, {})
+                self._lexicons[segment.direction] = PairLexicon(known[: self._explored])
             learnt = self._lexicons[segment.direction].terms(*texts)
             terms = self._lists.get(segment.direction)
             listed = terms.terms(*texts) if terms else []
@@ -204,28 +206,25 @@ def _segments(rows: list[Row], direction: str, pivots: dict[str, str]) -> list[D
     """Returns rows seen in a direction; two languages without the pivot are joined over it, whose
     text goes into ``pivots`` by the segment's id."""
     source, target = direction.split("-")
+    ahead, back = (source, target), (target, source)
     result = []
     pivot: dict[tuple[str, str], Row] = {}
     for row in rows:
-        texts = {row["lang_a"]: row["text_a"], row["lang_b"]: row["text_b"]}
-        if source in texts and target in texts:
-            result.append(_segment(row["id"], row, source, target, texts))
+        pair, texts = (row["lang_a"], row["lang_b"]), (row["text_a"], row["text_b"])
+        if pair in (ahead, back):
+            sides = *ahead, *(texts if pair == ahead else texts[::-1])
+            result.append(DirectedPair(row["id"], row["source"], row["document"], *sides))
         elif row["lang_b"] in (source, target):
             pivot.setdefault((row["lang_b"], row["text_a"]), row)
     if not result:
         for (language, text), row in pivot.items():
             other = pivot.get((target, text))
             if language == source and other is not None:
-                texts = {source: row["text_b"], target: other["text_b"]}
                 name = f"{row['id']}+{target}"
                 pivots[name] = text
-                result.append(_segment(name, row, source, target, texts))
+                sides = source, target, row["text_b"], other["text_b"]
+                result.append(DirectedPair(name, row["source"], row["document"], *sides))
     return result
-
-
-def _segment(name: str, row: Row, source: str, target: str, texts: dict[str, str]) -> DirectedPair:
-    sides = source, target, texts[source], texts[target]
-    return DirectedPair(name, row["source"], row["document"], *sides)
 
 
 def kept_names(segment: DirectedPair) -> list[str]:

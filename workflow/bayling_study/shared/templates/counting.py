@@ -33,6 +33,21 @@ def count_tokens(
     return [_sums(row, counts, int(lead)) for row in spans]
 
 
+def exceeds(tokenizer: Any, template: TemplateName, messages: Sequence[Message], most: int) -> bool:
+    """Tells whether a conversation has more tokens than ``most``. Its longest spans are counted, no
+    more than it takes: no token of the others stands for less than a byte. Checks as ``encode``."""
+    check_messages(messages, last="assistant")
+    spans = encoding.spans_of(template, messages, tokenizer)
+    sizes = [len(span.text.encode("utf-8", "replace")) + 1 for span in spans]
+    total = sum(sizes) + 1
+    for number in sorted(range(len(spans)), key=sizes.__getitem__, reverse=True):
+        if total <= most:
+            return False
+        before = spans[number - 1] if number else None
+        total += len(encoding.one_span_ids(tokenizer, spans[number], before)) - sizes[number]
+    return total - 1 + (template != "foundation" and encoding.adds_bos(tokenizer)) > most
+
+
 def _texts(tokenizer: Any, spans: list[list[Span]]) -> tuple[list[str], list[int]]:
     """Returns what is tokenised of each text span, and the tokens to take off its count: those of
     the newline that stands before some, as in ``encode``."""

@@ -27,7 +27,7 @@ from bayling_study.stages.synthesis.teacher import EndpointTeacher, TeacherQuest
 from bayling_study.stages.synthesis.types import Instruction
 from bayling_study.stages.synthesis.upstream import Conversations, UpstreamBlock
 
-BATCH = 256  # conversations that pass the gate together
+BATCH = 256  # conversations that pass the gate together, or aligned rows
 TRIES = 25
 """Draws in a row without a conversation before a direction's material counts as exhausted."""
 
@@ -175,17 +175,18 @@ def _library(job: BlockJob, context: BlockContext, result: Result, counted: bool
     whether to count the rows: no earlier job did."""
     cleaning = result.rejections.setdefault("corpora", Rejections())
     tables = [pa.ipc.open_file(pa.OSFile(str(path))).read_all() for path in job.rows]
-    rows = pa.concat_tables(tables).to_pylist() if tables else []
-    found = context.tests.find([text for r in rows for text in (r["text_a"], r["text_b"])])
     kept = []
-    for row, one, other in zip(rows, found[::2], found[1::2], strict=True):
-        hit = one or other
-        if hit is None:
-            kept.append(row)
-            result.rows += counted and row["own"]
-        elif counted and row["own"]:
-            result.removed["rows"][hit.suite] += 1
-            cleaning.add(hit.reason, f"{row['text_a']} | {row['text_b']}")
+    for batch in (batch for table in tables for batch in table.to_batches(max_chunksize=BATCH)):
+        rows = batch.to_pylist()
+        found = context.tests.find([text for r in rows for text in (r["text_a"], r["text_b"])])
+        for row, one, other in zip(rows, found[::2], found[1::2], strict=True):
+            hit = one or other
+            if hit is None:
+                kept.append(row)
+                result.rows += counted and row["own"]
+            elif counted and row["own"]:
+                result.removed["rows"][hit.suite] += 1
+                cleaning.add(hit.reason, f"{row['text_a']} | {row['text_b']}")
     directions = list(dict.fromkeys(p.direction for p in job.portions if p.direction))
     seed = seeds.derive_seed(context.seed, "block", str(job.number))
     return Library(kept, directions, seed, explored=job.explored, term_lists=context.terms)

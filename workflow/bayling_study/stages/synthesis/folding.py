@@ -76,13 +76,25 @@ def changes(written: Codes, starts: Places, ends: Places) -> Changes:
 
 
 def cased(texts: Sequence[str]) -> Codes:
-    """Returns the code points of texts, a line each, in NFKC and without capitals."""
+    """Returns the code points of texts, a line each, in NFKC and without capitals. One comma of
+    full width makes Python look at each character around it; so those are exchanged beforehand."""
     joined = "\n".join(text.replace("\n", " ") for text in texts)
-    plain = joined.isascii()
-    joined = (joined if plain else unicodedata.normalize("NFKC", joined)).casefold()
-    for letter, form in () if plain else DIGRAPHS.items():
+    if not joined.isascii():
+        codes = np.frombuffer(joined.encode("utf-32-le", "replace"), np.uint32)
+        joined = compatible()[codes].tobytes().decode("utf-32-le")
+        joined = "\n".join(unicodedata.normalize("NFKC", line) for line in joined.split("\n"))
+    joined = joined.casefold()
+    for letter, form in DIGRAPHS.items():
         joined = joined.replace(letter, form)
-    return np.frombuffer(joined.encode("utf-32-le", "replace"), np.uint32)
+    return np.frombuffer(joined.encode("utf-32-le"), np.uint32)
+
+
+@cache
+def compatible() -> Codes:
+    """Returns each code point's NFKC where that is a single one; others stay."""
+    forms = (unicodedata.normalize("NFKC", chr(code)) for code in range(0x110000))
+    single = [ord(form) if len(form) == 1 else code for code, form in enumerate(forms)]
+    return np.array(single, np.uint32)
 
 
 def spellings(texts: Sequence[str]) -> tuple[list[str], Places]:

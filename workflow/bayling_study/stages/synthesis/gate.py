@@ -10,17 +10,18 @@ import numpy as np
 
 from bayling_study.config.synthesis import Mixture
 from bayling_study.shared.interactive.dialogue import Rejections
-from bayling_study.shared.templates.counting import count_tokens
+from bayling_study.shared.templates.counting import count_tokens, exceeds
 from bayling_study.stages.synthesis.decontamination import Contamination
 from bayling_study.stages.synthesis.hashing import Hashes
 from bayling_study.stages.synthesis.types import Instruction
 
 MEASURED_ALL = 200_000  # conversations up to which each one's tokens are counted
 SAMPLE = 16
-"""In larger mixtures one in so many is counted, drawn by its key, and besides each that could
-be too long. Counting all 3.2 million would take a third of the time."""
+"""In larger mixtures one in so many is counted, drawn by its key, and of each that could be too
+long as much as tells."""
 MESSAGE_BYTES, FRAME_BYTES = 64, 512
-"""What a template adds to a message and to a conversation at most, in bytes."""
+"""What a template adds to a message and to a conversation at most, in bytes. No token stands for
+less than a byte, in byte-level vocabularies and in those that fall back to bytes."""
 SHOWN = 200  # characters of a rejected conversation that the audit shows
 
 
@@ -56,36 +57,36 @@ class Gate:
     def admit(self, made: Sequence[Instruction]) -> list[Accepted]:
         """Returns those that pass, measured, in their order; counts the others by reason."""
         fresh = []
-        keys = [self._key(item) for item in made]
+        texts = [_text(item).encode("utf-8", "replace") for item in made]
+        keys = [self._key(text) for text in texts]
         found = np.array(keys, np.uint64)
         known = self._known.searchsorted(found) < self._known.searchsorted(found, "right")
-        for item, key, repeated in zip(made, keys, known, strict=True):
+        for item, key, text, repeated in zip(made, keys, texts, known, strict=True):
             if repeated or key in self._seen:
                 self._reject(item, "duplicate")
             else:
                 self._seen.add(key)
-                fresh.append((item, key))
+                fresh.append((item, key, len(text)))
         return self._clean(self._measure(fresh))
 
-    def _key(self, item: Instruction) -> int:
-        text = "\n".join(message["content"] for message in item.messages)
-        digest = blake2b(text.encode("utf-8", "replace"), digest_size=8, salt=self._salt)
+    def _key(self, text: bytes) -> int:
+        digest = blake2b(text, digest_size=8, salt=self._salt)
         return int.from_bytes(digest.digest(), "big")
 
-    def _measure(self, made: Sequence[tuple[Instruction, int]]) -> list[Accepted]:
-        """Returns the conversations that are short enough."""
+    def _measure(self, made: Sequence[tuple[Instruction, int, int]]) -> list[Accepted]:
+        """Returns the conversations that are short enough, of such with key and size in bytes."""
         most, each = self._mixture.max_tokens, self._mixture.recipe_max_tokens
-        limits = [min(most, each.get(item.recipe, most)) for item, _ in made]
-        counted = [
-            self._all or not key % SAMPLE or most_tokens(item) > limit
-            for (item, key), limit in zip(made, limits, strict=True)
-        ]
-        messages = [item.messages for (item, _), yes in zip(made, counted, strict=True) if yes]
-        counts = iter(count_tokens(self._tokenizer, self._mixture.template, messages))
+        limits = [min(most, each.get(item.recipe, most)) for item, *_ in made]
+        how = self._tokenizer, self._mixture.template
+        sampled = [n for n, (_, key, _) in enumerate(made) if self._all or not key % SAMPLE]
+        found = count_tokens(*how, [made[n][0].messages for n in sampled])
+        counts = dict(zip(sampled, found, strict=True))
         result = []
-        for (item, key), limit, yes in zip(made, limits, counted, strict=True):
-            tokens, supervised = next(counts) if yes else (None, None)
-            if tokens is not None and tokens > limit:
+        for number, ((item, key, size), limit) in enumerate(zip(made, limits, strict=True)):
+            tokens, supervised = counts.get(number, (None, None))
+            bound = size + MESSAGE_BYTES * len(item.messages) + FRAME_BYTES
+            long = tokens > limit if tokens is not None else bound > limit
+            if long and (tokens or exceeds(*how, item.messages, limit)):
                 self._reject(item, "too long")
             else:
                 result.append(Accepted(item, key, tokens, supervised))
@@ -107,12 +108,8 @@ class Gate:
         return result
 
     def _reject(self, item: Instruction, reason: str) -> None:
-        text = "\n".join(message["content"] for message in item.messages)
-        self.rejections.add(f"{item.recipe}: {reason}", text[:SHOWN])
+        self.rejections.add(f"{item.recipe}: {reason}", _text(item)[:SHOWN])
 
 
-def most_tokens(item: Instruction) -> int:
-    """Returns a bound on a conversation's tokens: no token stands for less than a byte. That holds
-    for byte-level vocabularies and for those that fall back to bytes."""
-    sizes = (len(m["content"].encode("utf-8", "replace")) + MESSAGE_BYTES for m in item.messages)
-    return FRAME_BYTES + sum(sizes)
+def _text(item: Instruction) -> str:
+    return "\n".join(message["content"] for message in item.messages)

@@ -72,6 +72,7 @@ def _kinds() -> npt.NDArray[np.uint8]:
     return kinds
 
 
+MIXED = mix(np.arange(1, 0x110001, dtype=np.uint64))  # each code point's value, looked up faster
 _POWERS: dict[int, Hashes] = {}
 
 
@@ -114,7 +115,7 @@ def units(texts: Sequence[str]) -> Units:
     last = letters | alone
     last[:-1] &= ~goes_on[1:]
     starts, ends = np.flatnonzero(begins), np.flatnonzero(last) + 1
-    runs = Runs(mix(codes.astype(np.uint64) + np.uint64(1)))
+    runs = Runs(MIXED[codes])
     lines = np.cumsum(codes == ord("\n"))
     spans = places[starts], places[ends - 1] + 1
     return Units(runs.hashes(starts, ends), lines[starts], alone[starts], written, *spans)
@@ -125,6 +126,5 @@ def text_hashes(texts: Sequence[str]) -> Hashes:
     encoded = [text.encode("utf-8", "replace") for text in texts]
     sizes = np.array([len(text) for text in encoded], np.int64)
     ends = np.cumsum(sizes)
-    values = np.frombuffer(b"".join(encoded), np.uint8).astype(np.uint64)
-    runs = Runs(mix(values + np.uint64(1)))
+    runs = Runs(MIXED[np.frombuffer(b"".join(encoded), np.uint8)])
     return mix(runs.hashes(ends - sizes, ends) + sizes.astype(np.uint64))

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from bayling_study.stages.synthesis.gate import Accepted
@@ -59,11 +58,10 @@ def merge(
     with pq.ParquetWriter(out, SCHEMA, compression="zstd") as writer:
         for bucket in range(buckets):
             table = pa.Table.from_batches([batch(path, bucket) for path in blocks], schema=WORK)
-            order = np.argsort(table["key"].to_numpy(), kind="stable")
-            table = table.take(order)
             keys = table["key"].to_numpy()
+            order = np.argsort(keys, kind="stable")
             again = np.zeros(len(keys), bool)
-            again[1:] = keys[1:] == keys[:-1]
-            kept = table.filter(pc.invert(pa.array(again)))
-            seen(kept, table.filter(pa.array(again)))
+            again[1:] = keys[order[1:]] == keys[order[:-1]]
+            kept = table.take(order[~again])
+            seen(kept, table.take(order[again]))
             writer.write_table(kept.select(SCHEMA.names), row_group_size=GROUP_ROWS)

@@ -45,17 +45,18 @@ class MixtureTally:
         for name, column in columns.items():
             self.counts[name].update(_counted(column))
         for recipe in pc.unique(rows["recipe"]).to_pylist():
-            self._measure(recipe, rows.filter(pc.equal(rows["recipe"], recipe)))
+            self._measure(recipe, rows, np.flatnonzero(pc.equal(rows["recipe"], recipe)))
 
-    def _measure(self, recipe: str, rows: pa.Table) -> None:
-        counted = rows.filter(pa.array(rows["key"].to_numpy() % np.uint64(self.sample) == 0))
+    def _measure(self, recipe: str, rows: pa.Table, own: npt.NDArray[np.int64]) -> None:
+        sampled = own[rows["key"].to_numpy()[own] % np.uint64(self.sample) == 0]
+        counted = rows.select(["tokens", "supervised"]).take(sampled)
         known = self.lengths.get(recipe, np.zeros(0, np.int64))
         total = np.bincount(counted["tokens"].to_numpy(), minlength=len(known))
         total[: len(known)] += known
         self.lengths[recipe] = total
         self.supervised[recipe] += int(pc.sum(counted["supervised"]).as_py() or 0)
         kept = self.samples.setdefault(recipe, [])
-        kept += rows["messages"].slice(0, SAMPLES - len(kept)).to_pylist()
+        kept += rows["messages"].take(own[: SAMPLES - len(kept)]).to_pylist()
 
 
 def _counted(column: Any) -> dict[str, int]:
