@@ -110,10 +110,10 @@ class Sandbox:
 
     def command(self, *more: str) -> list[str]:
         """Returns the command that ``make study`` runs, with more options or targets."""
-        guard = [sys.executable, "-m", "bayling_study.dag.exclusive", "--study", S, "--"]
-        snakemake = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+        study = [sys.executable, "-m", "bayling_study.commands.study", "--study-config"]
+        snakefile = [f"{NAME}.yaml", "--", "--snakefile", str(ROOT / "Snakefile")]
         options = ["--cores", "2", "--rerun-incomplete", "--show-failed-logs"]
-        return [*guard, *snakemake, *options, *more, "--configfile", f"{NAME}.yaml"]
+        return [*study, *snakefile, *options, *more, "--configfile", f"{NAME}.yaml"]
 
     def environment(self, more: Mapping[str, str]) -> dict[str, str]:
         """Returns the environment of a run; hub and tracking servers of the machine are unset."""

@@ -19,8 +19,23 @@ WORKFLOW = ROOT / "workflow"
 JOB = "import sys, time\nprint('at work', flush=True)\ntime.sleep(600)\n"
 
 
+BEGIN = """
+import os, sys
+from pathlib import Path
+from bayling_study.core import cli
+from bayling_study.dag.exclusive import begin
+
+def main():
+    begin(Path("results/one"), keep_locks=False)
+    os.execvp(sys.argv[1], sys.argv[1:])
+
+cli.run_program(main)
+"""
+
+
 def start(folder: Path, *command: str) -> subprocess.Popen[str]:
-    program = [sys.executable, "-m", "bayling_study.dag.exclusive", "--study", "results/one", "--"]
+    """Starts a command as a run of a study that begins as `make study` does."""
+    program = [sys.executable, "-c", BEGIN]
     return subprocess.Popen(
         [*program, *command], cwd=folder, text=True, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(WORKFLOW)},

@@ -66,14 +66,16 @@ def copied(folder: Path) -> Path:
 
 
 def test_the_hook_is_the_script_and_the_command_names_the_study() -> None:
-    pod, dag = container(), Dag(load_config(ROOT / "config" / "config.yaml"))
+    pod = container()
     place = Path(pod["workingDir"])
     program, script = pod["lifecycle"]["preStop"]["exec"]["command"]
     assert program == "sh" and (ROOT / Path(script).relative_to(place)).is_file()
     words = [*pod["command"], *pod["args"]]
-    assert f"--study={dag.layout.study}" in words
-    assert words[-5:-2] == [
-        "/opt/study/bin/snakemake",
+    assert words[1:-2] == [
+        "-m",
+        "bayling_study.commands.study",
+        "--study-config=config/config.yaml",
+        "--",
         "--profile=config/profiles/kubernetes",
         "--configfile=config/config.yaml",
     ]

@@ -13,7 +13,7 @@ import sys
 from bayling_study.commands import summary
 from bayling_study.config import load_config
 from bayling_study.core import cli
-from bayling_study.dag.exclusive import KEEP_LOCKS, begin
+from bayling_study.dag.exclusive import begin
 from bayling_study.dag.layout import Layout
 
 COMMAND_LINE = cli.command(
@@ -21,7 +21,9 @@ COMMAND_LINE = cli.command(
     study_config=cli.STUDY_CONFIG,
     folder=cli.option("run nothing, print where its results are", action="store_true"),
     summary=cli.option("print the main results at the end", action="store_true"),
-    keep_locks=KEEP_LOCKS,
+    keep_locks=cli.option(
+        "leave stale locks in place: jobs of a scheduler may still run", action="store_true"
+    ),
     words=cli.option("after --: options and targets of Snakemake", positional=True, nargs="*"),
 )
 

@@ -1,14 +1,11 @@
-"""Runs a command as the only one of its study, and mends what a killed run left behind.
-
-    python -m bayling_study.dag.exclusive --study results/embedded -- snakemake --cores all
+"""One run of a study at a time, and mending what a killed run left behind.
 
 Snakemake's own lock outlives a workflow that was killed with -9, and so do the jobs it had started:
 starting again would be refused, and unlocking by hand while such a job still writes would give a
-file two writers. This program holds a lock that the kernel drops with its process, ends the jobs
-that a killed run left (training saves itself first), removes Snakemake's stale lock, and becomes
-the command. A stage that somebody started by hand is no such job: it is left alone, and the run
-refused. It looks at this machine alone: jobs of a scheduler are its profile's affair (``make
-resume``).
+file two writers. A run holds a lock that the kernel drops with its process, ends the jobs that a
+killed run left (training saves itself first), and removes Snakemake's stale lock. A stage that
+somebody started by hand is no such job: it is left alone, and the run refused. It looks at this
+machine alone: jobs of a scheduler are its profile's affair (``make resume``).
 """
 
 import fcntl
@@ -21,7 +18,6 @@ from pathlib import Path
 
 import psutil
 
-from bayling_study.core import cli
 from bayling_study.core.errors import StudyError
 
 LOCK = ".lock"
@@ -148,25 +144,3 @@ def begin(study: Path, keep_locks: bool) -> None:
     if not keep_locks:
         mend(Path.cwd())
     sys.stdout.flush()
-
-
-KEEP_LOCKS = cli.option(
-    "leave stale locks in place: jobs of a scheduler may still run", action="store_true"
-)
-COMMAND_LINE = cli.command(
-    __name__,
-    study=cli.STUDY,
-    keep_locks=KEEP_LOCKS,
-    command=cli.option("after --: the command to run", positional=True, nargs="+"),
-)
-
-
-def main() -> int:
-    """Begins alone, then becomes the command."""
-    options = COMMAND_LINE.parse_args()
-    begin(options.study, options.keep_locks)
-    os.execvp(options.command[0], options.command)
-
-
-if __name__ == "__main__":
-    cli.run_program(main)

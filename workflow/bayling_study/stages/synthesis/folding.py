@@ -91,10 +91,11 @@ def cased(texts: Sequence[str]) -> Codes:
 
 @cache
 def compatible() -> Codes:
-    """Returns each code point's NFKC where that is a single one; others stay."""
-    forms = (unicodedata.normalize("NFKC", chr(code)) for code in range(0x110000))
-    single = [ord(form) if len(form) == 1 else code for code, form in enumerate(forms)]
-    return np.array(single, np.uint32)
+    """Returns each code point's NFKC where that is a single one; others stay, and rare scripts'."""
+    codes = np.arange(0x110000, dtype=np.uint32)
+    forms = (unicodedata.normalize("NFKC", chr(code)) for code in range(0x10000))
+    codes[:0x10000] = [ord(form) if len(form) == 1 else n for n, form in enumerate(forms)]
+    return codes
 
 
 def spellings(texts: Sequence[str]) -> tuple[list[str], Places]:
