@@ -14,7 +14,7 @@ from bayling_study.core.progress import Progress
 from bayling_study.core.records import grouped
 from bayling_study.shared.reading import LOGIT_VALUES, NOTHING, Read, Reading, Text, common
 
-READ_TOKENS = 1024  # of choices read at once: more are no faster on a CPU, and pad more
+READ_TOKENS = 512  # read at once on a CPU: more are no faster, and pad more
 Row = tuple[int, ...]
 """What a model reads for a continuation: all tokens but the last, which is only predicted."""
 Wanted = tuple[int, int, int]
@@ -73,10 +73,8 @@ class Examination:
         rows = sorted(self.numbers)
         groups = list(alike(rows, common(rows)))
         shared = self._shared(rows[0], groups) if len(groups) > 1 else NOTHING
-        sizes = [len(group.rows) * max(map(len, group.rows)) for group in groups]
-        most = max(1, LOGIT_VALUES // int(self.model.config.vocab_size))
-        budget = min(self.limits.batch_tokens, most)
-        for batch in length_batches(sizes, budget, self.limits.max_batch):
+        starts = [group.start for group in groups]
+        for batch in length_batches(starts, self.limits.batch_tokens, self.limits.max_batch):
             some = [groups[place] for place in batch]
             self._examine(some, shared)
             progress.update(sum(len(self.numbers[row]) for group in some for row in group.rows))
@@ -92,16 +90,28 @@ class Examination:
         """Reads what each group's rows begin with, then what each row has of its own."""
         starts = [Text(list(g.rows[0][: g.start]), shared, len(shared.ids)) for g in groups]
         wanted = [[w for row in g.rows for w in self._wanted(row, 0, g.start)] for g in groups]
-        reading = self._read(starts, wanted)
-        rows, texts = [], []
-        for place, (start, of_group) in enumerate(groups):
-            longer = [row for row in of_group if len(row) > start]
-            read = reading.has_read(place, starts[place].ids) if longer else NOTHING
-            texts += [Text(list(row), read, start) for row in longer]
-            rows += longer
-        for batch in length_batches([len(t.ids) - t.known for t in texts], READ_TOKENS):
-            own = [[*self._wanted(rows[n], texts[n].known, len(rows[n]))] for n in batch]
-            self._read([texts[n] for n in batch], own)
+        longer = [[row for row in g.rows if len(row) > g.start] for g in groups]
+        rows: list[Row] = []
+        texts: list[Text] = []
+        for batch in self._batches(starts):
+            reading = self._read([starts[n] for n in batch], [wanted[n] for n in batch])
+            for line, number in enumerate(batch):
+                ids, own = starts[number].ids, longer[number]
+                read = reading.has_read(line, ids) if own else NOTHING
+                texts += [Text(list(row), read, len(ids)) for row in own]
+                rows += own
+        for batch in self._batches(texts):
+            ends = [[*self._wanted(rows[n], texts[n].known, len(rows[n]))] for n in batch]
+            self._read([texts[n] for n in batch], ends)
+
+    def _batches(self, texts: list[Text]) -> Iterator[list[int]]:
+        """Yields which texts to read together: what is new in them is of similar length, and all of
+        them, with what is known, keep the limits."""
+        limits, longest = self.limits, max((len(text.ids) for text in texts), default=1)
+        most = min(limits.max_batch, max(1, limits.batch_tokens // longest))
+        values = max(1, LOGIT_VALUES // int(self.model.config.vocab_size))
+        tokens = READ_TOKENS if self.model.device.type == "cpu" else limits.batch_tokens
+        return length_batches([len(t.ids) - t.known for t in texts], min(tokens, values), most)
 
     def _wanted(self, row: Row, begin: int, end: int) -> Iterator[Wanted]:
         """Yields what is scored behind a row's tokens from ``begin`` to before ``end``."""
