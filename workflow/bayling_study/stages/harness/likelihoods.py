@@ -63,9 +63,7 @@ class Examination:
 
     def __post_init__(self) -> None:
         self.totals, self.greedy = [0.0] * len(self.asked), [True] * len(self.asked)
-        self.numbers = grouped(
-            range(len(self.asked)), lambda number: tuple(self.asked[number].ids[:-1])
-        )
+        self.numbers = grouped(range(len(self.asked)), lambda n: tuple(self.asked[n].ids[:-1]))
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
     def run(self, progress: Progress) -> None:
@@ -73,8 +71,8 @@ class Examination:
         rows = sorted(self.numbers)
         groups = list(alike(rows, common(rows)))
         shared = self._shared(rows[0], groups) if len(groups) > 1 else NOTHING
-        starts = [group.start for group in groups]
-        for batch in length_batches(starts, self.limits.batch_tokens, self.limits.max_batch):
+        limits, starts = self.limits, [group.start for group in groups]
+        for batch in length_batches(starts, limits.batch_tokens, limits.max_batch):
             some = [groups[place] for place in batch]
             self._examine(some, shared)
             progress.update(sum(len(self.numbers[row]) for group in some for row in group.rows))
@@ -91,8 +89,7 @@ class Examination:
         starts = [Text(list(g.rows[0][: g.start]), shared, len(shared.ids)) for g in groups]
         wanted = [[w for row in g.rows for w in self._wanted(row, 0, g.start)] for g in groups]
         longer = [[row for row in g.rows if len(row) > g.start] for g in groups]
-        rows: list[Row] = []
-        texts: list[Text] = []
+        rows, texts = list[Row](), list[Text]()
         for batch in self._batches(starts):
             reading = self._read([starts[n] for n in batch], [wanted[n] for n in batch])
             for line, number in enumerate(batch):

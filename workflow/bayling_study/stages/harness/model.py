@@ -98,8 +98,7 @@ class StudyModel(HFLM):  # type: ignore[misc]
             longest = max(min(size, most) for _, size in sizes)
             rows = max(1, self._limits.batch_tokens // longest)
             self.batch_size_per_gpu = min(rows, self._limits.max_batch)
-            found: list[tuple[float, bool]] = super()._loglikelihood_tokens(requests, True)
-            return found
+            return list(super()._loglikelihood_tokens(requests, disable_tqdm=True))
         asked = [Continuation((text + choice)[-most:], len(choice)) for _, text, choice in requests]
         examination = Examination(self.model, asked, self._limits)
         with Progress(self.task, len(requests), "choices") as progress:
