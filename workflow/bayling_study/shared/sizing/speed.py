@@ -20,8 +20,8 @@ TRAINED = 6  # operations of a matrix a parameter and token
 FROZEN = 4  # those of a matrix that gradients only pass through
 _ROWS = read_table(Path(__file__).with_suffix(".tsv"), ("device", "teraflops", "source"))
 PEAKS = {row["device"]: float(row["teraflops"]) for _, row in _ROWS}
-"""Words of a device's name to its dense bf16 peak in TFLOP/s; figures that a
-data sheet prints with sparsity are halved. Devices without bf16 in hardware (V100) have none."""
+"""Words of a device's name to its dense bf16 peak in TFLOP/s; figures that a data sheet prints with
+sparsity are halved. Devices without bf16 in hardware (V100) have none."""
 SAME_CARD = {*("NVIDIA", "GEFORCE", "SXM4", "SXM5"), *("40GB", "80GB", "141GB", "HBM3", "HBM3E")}
 """Words beside those that leave a card what it is. Any other word (Ti, Laptop, D, NVL, MIG, a
 size that the data sheet does not have) makes it a card of which nothing is known here."""

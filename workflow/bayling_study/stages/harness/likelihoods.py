@@ -22,10 +22,10 @@ Wanted = tuple[int, int, int]
 
 
 class Continuation(NamedTuple):
-    """Token ids of which the last ``count`` are scored."""
+    """Token ids; how likely the last ``scored`` of them are is asked."""
 
     ids: list[int]
-    count: int
+    scored: int
 
 
 class Group(NamedTuple):
@@ -79,7 +79,7 @@ class Examination:
 
     def _shared(self, row: Row, groups: list[Group]) -> Read:
         """Reads what all rows begin with, before what is scored; each start is left a token."""
-        lengths = [len(one) - self.asked[n].count for one, own in self.numbers.items() for n in own]
+        lengths = [len(ids) - 1 - scored for ids, scored in self.asked]
         last = common([group.rows[0][: group.start - 1] for group in groups])
         text = Text(list(row[: min(last, *lengths)]))
         return self._read([text], [[]]).has_read(0, text.ids) if text.ids else NOTHING

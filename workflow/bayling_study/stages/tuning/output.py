@@ -85,10 +85,8 @@ def model_card(job: TrainingJob) -> str:
     written = ((key, value) for key, value in job.tuning.items() if value is not None)
     settings = "\n".join(f"| {key} | {value} |" for key, value in written)
     return CARD.format(
+        job=job, card=card, audit=audit, supervised=supervised, recipes=recipes, settings=settings,
         header=yaml.safe_dump(header, sort_keys=False, allow_unicode=True).strip(),
-        method=METHODS[adapter.kind if adapter else "full"],
+        method=METHODS[adapter.kind if adapter else "full"], code=job.code or "unknown",
         licence=card.get("licence") or "not stated in its files",
-        code=job.code or "unknown",
-        **{"job": job, "card": card, "audit": audit, "supervised": supervised},
-        **{"recipes": recipes, "settings": settings},
-    )
+    )  # fmt: skip
