@@ -141,6 +141,9 @@ def test_a_finished_task_is_taken_over_and_a_changed_one_is_not(
     assert ask(model, tmp_path, CAPITALS, prompts, None) == first
     with pytest.raises(TypeError):
         ask(model, tmp_path, CAPITALS, prompts[:5], None)
+    monkeypatch.setattr("bayling_study.stages.harness.asking.COMPUTED", 1)
+    with pytest.raises(TypeError):
+        ask(model, tmp_path, CAPITALS, prompts, None)
 
 
 def test_a_source_that_changed_since_the_prompts_is_refused(
