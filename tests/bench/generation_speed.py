@@ -28,9 +28,9 @@ from bayling_study.config.suites import Decoding
 from bayling_study.core.records import read_prompts
 from bayling_study.shared import templates
 from bayling_study.shared.models import Loaded, load
+from bayling_study.shared.reading import PADDED
 from bayling_study.stages.generation.batching import BatchLimits, PromptTokens, fit_context
 from bayling_study.stages.generation.decoding import decode
-from bayling_study.stages.generation.token_loop import PADDED
 from helpers.stopwatch import timed
 
 Answers = dict[str, list[int]]

@@ -5,17 +5,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from bayling_study.config.base import Section
+from bayling_study.core.tables import beside
 
 Preset = Literal["alignx-without-language-matching", "mid-align", "translico", "afp"]
-PRESETS: dict[str, dict[str, Any]] = {
-    "alignx-without-language-matching": {"layer": 0.5, "temperature": 0.1, "weight": 0.15},
-    "mid-align": {"layer": 0.5, "temperature": 0.1, "weight": 1.0},
-    "translico": {
-        "layer": 2 / 3, "temperature": 1.0, "weight": 0.25, "similarity": "dot", "direction": "all",
-        "pairs": "transliteration",
-    },
-    "afp": {"layer": 1, "temperature": 0.05, "weight": 2 / 3, "pooling": "last"},
-}  # fmt: skip
+PRESETS: dict[str, dict[str, Any]] = beside(__file__)
 """The keys that a loss of the literature fixes; what it leaves open keeps our default.
 
 AlignX (arXiv 2509.24338): 0.3 times half the loss, block 16 of 32; it pools two spans of one

@@ -11,16 +11,11 @@ from bayling_study.config.base import Name, Section
 from bayling_study.config.combined import suite_directions
 from bayling_study.core.errors import StudyError
 from bayling_study.core.lookup import require
+from bayling_study.core.tables import beside
 
 PIVOT = "en"
 """The language of drafts, and of one side of every example."""
-ASKS = {
-    "translate": "{request}",
-    "annotate": "{request}\n\nDraft: {first}\n\nSay what is wrong or missing in the draft, and "
-    "which words would be better. Do not write it again.",
-    "proofread": "{request}\n\nDraft: {first}\n\nRemarks: {answer}\n\nWrite the draft once more, "
-    "corrected where the remarks are right. Write nothing else.",
-}
+ASKS: dict[str, str] = beside(__file__)
 """What the three known roles are asked, in our own words."""
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, model_validator
 
 from bayling_study.config.base import Name, Section, leaves_source
+from bayling_study.core.tables import beside
 
 TaskPattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9*][A-Za-z0-9_.*-]{0,95}$")]
 """A task's name as lm-evaluation-harness writes it (``belebele_zho_Hans``), or several
@@ -70,20 +71,7 @@ class NliSuite(Section):
     kind: Literal["nli"]
     source: Name = "chinese-nli"
     """Source of the files."""
-    categories: dict[Name, str] = Field(
-        default={
-            "hans": "data/chinese-hans-full.json",
-            "diagnostics": "data/diagnostics-new-with-categories.json",
-            "fragments": "data/new_logic_test.json",
-            "antonym": "data/stress_data_final/antonym_final.json",
-            "synonym": "data/stress_data_final/synonym_final.json",
-            "distraction-hypothesis": "data/stress_data_final/distraction_hypo_final.json",
-            "distraction-premise": "data/stress_data_final/distraction_premise_final.json",
-            "numerical": "data/stress_data_final/numerical_final.json",
-            "spelling": "data/stress_data_final/spelling_final.json",
-        },
-        min_length=1,
-    )
+    categories: dict[Name, str] = Field(default=beside(__file__), min_length=1)
     """Category to its file inside the source: JSON lines with ``sentence1`` (the premise),
     ``sentence2`` (the hypothesis) and ``label``; rows whose label is none of
     ``labels`` are left out, and counted beside the score."""

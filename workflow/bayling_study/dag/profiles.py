@@ -15,37 +15,14 @@ import yaml
 from bayling_study.config.yaml_files import read_yaml
 from bayling_study.core.errors import StudyError
 from bayling_study.core.records import grouped
+from bayling_study.core.tables import read_table
 
 COUNTED = re.compile(r"(?:\bn?gpus?|-gpu num)=(\d+)")
 """GPUs in Grid Engine's ``gpu=8`` and LSF's ``-gpu num=8``."""
 ODD_RUNTIME = re.compile(r"\bruntime\s*:\s*([\d.]*\d[:.]\d[\d:.]*)\s*(?=$|[,}#])", re.MULTILINE)
 """``1:30:00``, which YAML reads as 5,400, and ``2.5``, which Snakemake reads as seconds."""
-OWN = {
-    "comet_score": (4000, 240),
-    "comet_segments": (1000, 30),
-    "comet_training": (3000, 60),
-    "corpora": (3000, 120),
-    "deltas_apply": (4000, 120),
-    "deltas_make": (4000, 120),
-    "deltas_merge": (8000, 120),
-    "download": (1000, 240),
-    "export": (3000, 120),
-    "foundation": (4000, 60),
-    "foundation_vocabulary": (6000, 60),
-    "generation": (4000, 480),
-    "generation_elsewhere": (4000, 480),
-    "harness": (4000, 480),
-    "judging": (4000, 480),
-    "masks": (4000, 120),
-    "perplexity": (4000, 120),
-    "probing": (4000, 120),
-    "prompts": (2000, 30),
-    "report": (2000, 30),
-    "scoring": (2000, 120),
-    "significance": (3000, 120),
-    "synthesis": (13500, 240),
-    "track": (2000, 30),
-}
+_ROWS = read_table(Path(__file__).with_suffix(".tsv"), ("rule", "megabytes", "minutes"))
+OWN = {row["rule"]: (int(row["megabytes"]), int(row["minutes"])) for _, row in _ROWS}
 """Megabytes and minutes that a rule itself asks for in its first attempt, and more in later ones.
 They come before a profile's ``default-resources``; what it sets for the rule comes before them."""
 GRES = re.compile(r"gpu(?::([A-Za-z][\w.-]*))?(?::(\d+))?$")

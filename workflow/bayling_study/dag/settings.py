@@ -15,71 +15,14 @@ from typing import Any
 
 from bayling_study.config.model import StudyConfig
 from bayling_study.core.files import sha256_json, write_json
+from bayling_study.core.tables import beside
 
 HASH_DIGITS = 12
-_RUN = ("generation.precision", "generation.batch_tokens")
-
-READ: dict[str, tuple[str, ...]] = {
-    "corpora": ("corpora",),
-    "foundation.vocabulary": ("systems",),
-    "synthesis": ("synthesis", "systems"),
-    "prompts": ("suites",),
-    "masks": ("tuning.max_length", "systems"),
-    "tuning": ("tuning", "systems"),
-    "export": ("export", "systems"),
-    "perplexity": ("perplexity", *_RUN, "generation.int8_compute", "scoring.bootstrap", "systems"),
-    "probing": ("probing", *_RUN, "generation.int8_compute"),
-    "generation": ("generation", "suites", "systems"),
-    "generation.elsewhere": ("suites", "systems"),
-    "harness": (*_RUN, "generation.max_batch", "generation.int8_compute", "suites", "systems"),
-    "judging": ("suites", "systems"),
-    "scoring": ("scoring", "suites"),
-    "significance": ("scoring", "suites", "report.baseline"),
-    "comet.segments": ("comet.embedded.rows", "comet.embedded.held_out", "suites"),
-    "comet.training": ("comet.embedded",),
-    "comet.score": ("comet.precision", "scoring.bootstrap"),
-    "report": ("study.title", "systems", "suites", "report", "rehearsal", "comparison"),
-}
-"""Stage to the sections and keys that its jobs read; all read the study's name and, but for
-``SEEDLESS``, its seed."""
-SEEDLESS = ("masks", "export")  # stages that choose nothing at random
-
-OPERATIONAL = (
-    "study.title",
-    *("download", "sources", "rehearsal"),
-    *(f"tuning.{key}" for key in ("attempts", "budget_minutes", "checkpoint_minutes")),
-    *("tuning.keep_checkpoints", "tuning.device"),
-    *(f"systems.*.{key}" for key in ("parallel", "requests_per_minute", "request_budget")),
-    *(f"systems.*.{key}" for key in ("token_budget", "timeout", "retries", "backoff", "key_env")),
-    "comet.batch_tokens",
-    "tracking.flush_seconds",
-)
-"""Keys that decide how work is done and no byte of a result."""
-
-WORKFLOW = ("systems.*.tuning", "systems.*.delta", "systems.*.evaluated", "systems.*.seed")
-"""Keys that the workflow alone acts on (a system's own hyper-parameters become its ``tuning``, its
-``seed`` that of its training)."""
-
+_KEYS: dict[str, Any] = beside(__file__)
+READ: dict[str, list[str]] = _KEYS["read"]
+UNREAD: dict[str, list[str]] = _KEYS["unread"]
+OPERATIONAL, WORKFLOW, SEEDLESS = (_KEYS[key] for key in ("operational", "workflow", "seedless"))
 ANSWERING = "systems.*.answering"  # how systems are asked, which no stage but generation does
-
-_ASKING = ("judge_prompt", "judge_decoding", "attempts")
-_JUDGE = ("judge", "baseline", *_ASKING)
-_MEANS = ("zero_shot", "groups")
-UNREAD: dict[str, tuple[str, ...]] = {
-    "prompts": (*_JUDGE, "decoding", "chat_template"),
-    "generation": (*_JUDGE, *_MEANS),
-    "generation.elsewhere": (*_JUDGE, *_MEANS),
-    "harness": _MEANS,
-    "judging": ("decoding",),
-    "scoring": (*_ASKING, "decoding", "chat_template"),
-    "significance": (*_ASKING, "decoding", "chat_template"),
-    "comet.segments": (
-        *("decoding", "zero_shot", "segments", "limit", "pivots", "prompt_language"),
-        *("source", "files", "same_segments_as", "source_text"),
-    ),
-    "report": _ASKING,
-}
-"""Stage to the keys of a suite that its jobs do not look at."""
 STAND_IN = "unread"  # value of a key that a stage does not read and that has no default
 
 

@@ -3,16 +3,11 @@ was tuned on the recipe ``plug`` answers in the pivot and then in the language t
 each part has a label, and only the text behind the last one's is the answer."""
 
 from bayling_study.core import languages
+from bayling_study.core.tables import beside
 
 INSTRUCTION_LABEL = "English instruction:"
 """Before the instruction as it is understood in the pivot; PLUG's own is not published."""
-LABELS = {
-    "en": "English response:",
-    "zh": "中文回复：",
-    "it": "Risposta in italiano:",
-    "es": "Respuesta en español:",
-    "ko": "한국어 응답:",
-}
+LABELS: dict[str, str] = beside(__file__)
 """Labels of PLUG (Zhang et al. 2024, ``ytyz1307zzh/PLUG``), by language."""
 
 

@@ -15,9 +15,10 @@ from bayling_study.config.suites import Decoding
 from bayling_study.core.errors import StudyError
 from bayling_study.core.seeds import generator
 from bayling_study.shared.models import load
+from bayling_study.shared.reading import common
 from bayling_study.stages.generation.batching import BatchLimits, PromptTokens
 from bayling_study.stages.generation.decoding import AnswerTokens, decode, ended
-from bayling_study.stages.generation.token_loop import TokenLoop, common
+from bayling_study.stages.generation.token_loop import TokenLoop
 from helpers.tiny_model import save_checkpoint
 
 STOPS = [2, 7]

@@ -19,13 +19,14 @@ from bayling_study.config.suites import Decoding, InteractiveSuite
 from bayling_study.core.records import Hypothesis, Prompt
 from bayling_study.core.seeds import generator
 from bayling_study.shared.models import load
+from bayling_study.shared.reading import Read
 from bayling_study.stages.generation.answering import Answerer
 from bayling_study.stages.generation.batching import BatchLimits, PromptTokens, in_order, taken
 from bayling_study.stages.generation.decoding import AnswerTokens, decode
 from bayling_study.stages.generation.engines import Engine, load_engine
 from bayling_study.stages.generation.outputs import PromptSet
 from bayling_study.stages.generation.running import Runner
-from bayling_study.stages.generation.token_loop import Kept, Read, TokenLoop
+from bayling_study.stages.generation.token_loop import Kept, TokenLoop
 from helpers.tiny_model import save_checkpoint
 
 STOPS = [*range(0, 320, 20)]

@@ -17,15 +17,7 @@ SECONDS = 20
 SLURM_PREFIX = "bayling"
 SLURM_FIELDS = ("%i", "%j", "%T", "%M", "%l", "%N", "%r", "%Z", "%k")
 """squeue's number, name, state, time, limit, nodes, reason, folder and comment of a job."""
-CONDOR_FIELDS = (
-    'strcat(ClusterId, ".", ProcId)',
-    'split(JobBatchName, "-")[0]',
-    'split("? idle running removed completed held transferring suspended")[JobStatus]',
-    "interval(JobStatus == 2 ? time() - JobCurrentStartDate : 0)",
-    'AllowedExecuteDuration is undefined ? "no limit" : interval(AllowedExecuteDuration)',
-    'JobStatus == 2 ? RemoteHost : ""',
-    'HoldReason ?: RemoveReason ?: "in turn"',
-)
+CONDOR_FIELDS = Path(__file__).with_suffix(".txt").read_text(encoding="utf-8").splitlines()
 """What each field of ``Queued`` is made of."""
 SGE_MARK = "bayling_study"
 

@@ -11,25 +11,17 @@ input passes through, one of its own is not made) and the adapters' thin matrice
 no weights and costs the same.
 """
 
+from pathlib import Path
+
+from bayling_study.core.tables import read_table
 from bayling_study.shared.sizing.shape import Shape
 
 TRAINED = 6  # operations of a matrix a parameter and token
 FROZEN = 4  # those of a matrix that gradients only pass through
-PEAKS = {
-    "A100": (312.0, "NVIDIA A100 data sheet"),
-    "A100 PCIE": (312.0, "NVIDIA A100 data sheet"),
-    "A40": (149.7, "NVIDIA A40 data sheet"),
-    "L40S": (362.0, "NVIDIA L40S data sheet"),
-    "L4": (121.0, "NVIDIA L4 data sheet"),
-    "H100": (989.4, "NVIDIA H100 data sheet, SXM form"),
-    "H100 PCIE": (756.0, "NVIDIA H100 data sheet, PCIe form"),
-    "H100 NVL": (835.5, "NVIDIA H100 NVL data sheet"),
-    "H200": (989.4, "NVIDIA H200 data sheet, SXM form"),
-    "RTX 4090": (165.2, "NVIDIA Ada architecture white paper, fp32 accumulation"),
-    "RTX 3090": (71.0, "NVIDIA GA102 architecture white paper, fp32 accumulation"),
-}
-"""Words of a device's name to its dense bf16 peak in TFLOP/s, and the source; figures that a
-data sheet prints with sparsity are halved. Devices without bf16 in hardware (V100) have none."""
+_ROWS = read_table(Path(__file__).with_suffix(".tsv"), ("device", "teraflops", "source"))
+PEAKS = {row["device"]: float(row["teraflops"]) for _, row in _ROWS}
+"""Words of a device's name to its dense bf16 peak in TFLOP/s; figures that a data sheet prints with
+sparsity are halved. Devices without bf16 in hardware (V100) have none."""
 SAME_CARD = {*("NVIDIA", "GEFORCE", "SXM4", "SXM5"), *("40GB", "80GB", "141GB", "HBM3", "HBM3E")}
 """Words beside those that leave a card what it is. Any other word (Ti, Laptop, D, NVL, MIG, a
 size that the data sheet does not have) makes it a card of which nothing is known here."""
@@ -38,7 +30,7 @@ size that the data sheet does not have) makes it a card of which nothing is know
 def peak_teraflops(name: str) -> float | None:
     """Returns the dense bf16 peak of the device of that name; none where it is not known."""
     words = set(name.upper().replace("-", " ").split()) - SAME_CARD
-    return next((peak for known, (peak, _) in PEAKS.items() if set(known.split()) == words), None)
+    return next((peak for known, peak in PEAKS.items() if set(known.split()) == words), None)
 
 
 def model_flops(

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from bayling_study.config.suites import Decoding
 from bayling_study.core.errors import StudyError
+from bayling_study.shared.reading import common
 from bayling_study.stages.generation.batching import BatchLimits, PromptTokens, in_order, taken
 from bayling_study.stages.generation.beams import BeamSearch
-from bayling_study.stages.generation.token_loop import Kept, Row, TokenLoop, Writer, common, joined
+from bayling_study.stages.generation.token_loop import Kept, Row, TokenLoop, Writer, joined
 
 DROP_SHARE = 8
 """Ended rows leave the batch once they are one in this many; a smaller number copies the

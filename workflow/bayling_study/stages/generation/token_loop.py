@@ -2,65 +2,18 @@
 with (a system text, an instruction) is computed once, and so are earlier turns. Ended rows leave,
 and others take their places: on a CPU a step of two rows costs half as much as one of thirty."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
-from torch.nn.utils.rnn import pad_sequence
-from transformers import Cache, DynamicCache
-from transformers.cache_utils import DynamicLayer
+from transformers import DynamicCache
 
 from bayling_study.core.errors import StudyError
+from bayling_study.shared.reading import NOTHING, Read, Reading, Text, common
 from bayling_study.stages.generation.batching import PromptTokens
 
-PADDED = partial(pad_sequence, batch_first=True, padding_side="left")
-SPARE = 32  # columns that a layer of the cache has in reserve
-
-
-def common(rows: list[list[int]]) -> int:
-    """Returns how many tokens all rows begin with: all others lie between the first and last."""
-    pairs = enumerate(zip(min(rows), max(rows), strict=False))
-    return next((n for n, (one, other) in pairs if one != other), min(map(len, rows)))
-
-
-class GrowingLayer(DynamicLayer):  # type: ignore[misc]  # transformers is not type-checked
-    """Keys and values with columns in reserve: transformers copies them all for every token."""
-
-    blocks: Sequence[Tensor] = ()
-    keys: Tensor
-    values: Tensor
-
-    def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> Any:
-        """Adds columns; returns all keys and all values, as views."""
-        held = self.get_seq_length()
-        end, new = held + key_states.shape[-2], (key_states, value_states)
-        if not self.blocks or end > self.blocks[0].shape[-2]:
-            key, value = (t.new_empty(*t.shape[:2], end + SPARE, t.shape[-1]) for t in new)
-            if held:
-                key[:, :, :held], value[:, :, :held] = self.keys, self.values
-            self.blocks, self.is_initialized = [key, value], True
-        for block, added in zip(self.blocks, new, strict=True):
-            block[:, :, held:end] = added
-        self.keys, self.values = (block[:, :, :end] for block in self.blocks)
-        return self.keys, self.values
-
-    def put(self, keys: Tensor, values: Tensor) -> None:
-        """Takes what other rows have; the memory of the old ones is free at once."""
-        self.keys, self.values, self.blocks = keys, values, []
-
-
-class Read(NamedTuple):
-    """Tokens that a model has read, and keys and values ``(tokens, heads, size)`` of each layer."""
-
-    ids: list[int]
-    layers: list[tuple[Tensor, Tensor]]
-
-
-NOTHING = Read([], [])
 Kept = dict[str, Read]
 """What has been read of conversations that go on, by their ids."""
 
@@ -84,7 +37,7 @@ class Writer:
         writer, fresh = cls(model, stops, kept), [r.ids for r in requests if not r.known]
         if len(fresh) > 1 and (shared := common([ids[:-1] for ids in fresh])):
             loop = TokenLoop(writer, [PromptTokens("", fresh[0][:shared], 1)])
-            loop.append(loop.logits().argmax(dim=-1))
+            loop.logits()
             writer.shared = loop.read(0)
         return writer
 
@@ -101,51 +54,27 @@ class Row:
         return len(self.answer) == self.request.limit or self.answer[-1] in stops
 
 
-class TokenLoop:
-    """Requests with their key-value cache, in the order of ``rows``: ``ids`` are to be read next,
-    as many of each row; with them a row has ``lengths`` tokens, and padding in front of all."""
+class TokenLoop(Reading):
+    """Requests that are read and answered, in the order of ``rows``."""
 
     def __init__(self, writer: Writer, batch: list[PromptTokens]) -> None:
-        self.model, self.stops, shared = writer.model, writer.stops, writer.shared
+        self.stops, shared = writer.stops, writer.shared
         self.rows = [Row(request) for request in batch]
-        # All positions are kept, of sliding windows too, so that rows can join others.
-        self.cache = Cache(layer_class_to_replicate=GrowingLayer)
         kept = [writer.kept.pop(request.id, shared) for request in batch]
-        starts = [(own if r.known else shared).layers for r, own in zip(batch, kept, strict=True)]
-        # Some rows read again what they know: padding between tokens would count in a window.
-        new = max(len(r.ids) - (r.known or len(shared.ids)) for r in batch)
-        held = [max(0, len(request.ids) - new) for request in batch]
-        if any(held):
-            some = starts[held.index(max(held))]  # of it rows without a start take nothing
-            for number, layers in enumerate(zip(*(start or some for start in starts), strict=True)):
-                parts = (zip(rows, held, strict=True) for rows in zip(*layers, strict=True))
-                keys, values = (PADDED([row[:count] for row, count in one]) for one in parts)
-                self.cache.update(keys.transpose(1, 2), values.transpose(1, 2), number)
-        own = [torch.tensor(request.ids[-new:]) for request in batch]
-        self.ids = PADDED(own, padding_value=self.stops[0]).to(self.model.device)
-        self.lengths = self.ids.new_tensor([len(request.ids) for request in batch])
+        texts = [
+            Text(r.ids, own, r.known) if r.known else Text(r.ids, shared, len(shared.ids))
+            for r, own in zip(batch, kept, strict=True)
+        ]
+        super().__init__(writer.model, texts, self.stops[0])
 
     def read(self, place: int) -> Read:
         """Returns what has been read of a row: all but its answer's last token."""
-        ids = [*self.rows[place].request.ids, *self.rows[place].answer[:-1]]
-        start = self.width - int(self.lengths[place])
-        part = place, slice(None), slice(start, start + len(ids))
-        pairs = ((layer.keys[part], layer.values[part]) for layer in self.cache.layers)
-        return Read(ids, [(k.transpose(0, 1).clone(), v.transpose(0, 1).clone()) for k, v in pairs])
-
-    @property
-    def width(self) -> int:
-        """The columns that all rows have, with those to be read."""
-        return int(self.cache.get_seq_length() + self.ids.shape[1])
+        row = self.rows[place]
+        return self.has_read(place, [*row.request.ids, *row.answer[:-1]])
 
     def logits(self) -> Tensor:
         """Returns the scores of each row's next token, in fp32, ``(rows, vocabulary)``."""
-        columns = torch.arange(-self.width, 0, device=self.ids.device) + self.lengths.unsqueeze(-1)
-        rows = {"input_ids": self.ids, "attention_mask": (columns >= 0).long()}
-        places = columns[:, -self.ids.shape[1] :].clamp(min=0)
-        kept = {"past_key_values": self.cache, "use_cache": True, "logits_to_keep": 1}
-        logits: Tensor = self.model(**rows, position_ids=places, **kept).logits[:, -1].float()
-        return logits
+        return self.read_on()[:, -1].float()
 
     def append(self, tokens: Tensor) -> None:
         """Adds a token to each row, which the model reads next."""

@@ -18,6 +18,7 @@ from bayling_study.stages.harness.model import StudyModel
 
 log = logging.getLogger(__name__)
 ChoiceSuite = HarnessSuite | QuestionsSuite | NliSuite
+COMPUTED = 2  # raised when likelihoods are computed in another way: finished tasks hold them
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ class ExaminedSystem:
         item = prompts[0].item
         asked = [asdict(prompt) for prompt in prompts]
         form = sorted(field.name for field in fields(MarkedAnswer))
-        key = sha256_json([self.identity, suite.model_dump(mode="json"), asked, self.seed, form])
+        how = suite.model_dump(mode="json"), asked, self.seed, form, COMPUTED
+        key = sha256_json([self.identity, *how])
         path = self.work / name / f"{item}.json"
         if path.exists() and (kept := read_json(path))["key"] == key:
             log.info("%s %s: %d answers reused", name, item, len(kept["marked"]))

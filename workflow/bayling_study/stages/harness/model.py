@@ -1,24 +1,23 @@
-"""A loaded system as a model of lm-evaluation-harness, but for three things: a batch is filled up
-to a number of tokens, not of rows; a chat is written in the study's templates, which released
-BayLing tokenizers lack; a question's text never becomes a control token, as in generation."""
+"""A loaded system as a model of lm-evaluation-harness, but for three things: what texts share is
+read once (``likelihoods.py``); a chat is written in the study's templates, which released BayLing
+tokenizers lack; a question's text never becomes a control token, as in generation."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from lm_eval.models.huggingface import HFLM
+from transformers import DynamicCache
 
 from bayling_study.config.evaluation import GenerationSection
 from bayling_study.config.systems import TemplateName
-from bayling_study.core.batches import length_batches
 from bayling_study.core.errors import StudyError
 from bayling_study.core.progress import Progress
-from bayling_study.core.records import grouped
 from bayling_study.shared import templates
 from bayling_study.shared.models import Loaded
 from bayling_study.shared.templates.encoding import span_ids, spans_of
 from bayling_study.shared.templates.spans import Span
+from bayling_study.stages.harness.likelihoods import Continuation, Examination
 
-Continuation = tuple[tuple[str, str], list[int], list[int]]
+Request = tuple[tuple[str, str], list[int], list[int]]
 """A request of the harness: (context, continuation) as texts, then as token ids."""
 
 CUT, SPECIAL = "\ufdd0", "\ufdd1"
@@ -83,35 +82,25 @@ class StudyModel(HFLM):  # type: ignore[misc]
 
     def _loglikelihood_tokens(
         self,
-        requests: list[Continuation],
+        requests: list[Request],
         disable_tqdm: bool = False,
         override_bs: int | None = None,
     ) -> list[tuple[float, bool]]:
-        """Scores continuations batch by batch; the results are in the order of the requests."""
-        answers: dict[int, tuple[float, bool]] = {}
+        """Scores continuations; the results are in the order of the requests (``StudyError`` if a
+        choice has no token, or more than the model can read)."""
         most = self.max_length + 1  # the last token is only predicted
-        sizes = ((texts, len(asked) + len(choice)) for texts, asked, choice in requests)
+        sizes = [(texts, len(asked) + len(choice)) for texts, asked, choice in requests]
         self.cut |= {texts: size - most for texts, size in sizes if size > most}
+        if any(not 0 < len(choice) < most for *_, choice in requests):
+            what = f"a choice has no token, or more than the {self.max_length} of the context"
+            raise StudyError(what, where=self.task)
+        if any(DynamicCache(config=self.model.config).is_linear):  # what it has read has no places
+            longest = max(min(size, most) for _, size in sizes)
+            rows = max(1, self._limits.batch_tokens // longest)
+            self.batch_size_per_gpu = min(rows, self._limits.max_batch)
+            return list(super()._loglikelihood_tokens(requests, disable_tqdm=True))
+        asked = [Continuation((text + choice)[-most:], len(choice)) for _, text, choice in requests]
+        examination = Examination(self.model, asked, self._limits)
         with Progress(self.task, len(requests), "choices") as progress:
-            for batch in batches(requests, self._limits.batch_tokens, self._limits.max_batch):
-                self.batch_size_per_gpu = len(batch)
-                own = [requests[number] for number in batch]
-                found = super()._loglikelihood_tokens(own, disable_tqdm=True)
-                answers.update(zip(batch, found, strict=True))
-                progress.update(len(batch))
-        return [answers[number] for number in range(len(requests))]
-
-
-def batches(requests: list[Continuation], batch_tokens: int, max_batch: int) -> Iterator[list[int]]:
-    """Yields numbers of requests to score together, longest first. Choices of one token that share
-    their context are one row of the model's input, as the harness reads them. A batch has one row,
-    or up to ``max_batch`` with ``batch_tokens``, padding included."""
-    rows = grouped(range(len(requests)), lambda number: _row(requests[number]))
-    order = sorted(rows)
-    for batch in length_batches([len(row) for row in order], batch_tokens, max_batch):
-        yield [number for place in batch for number in rows[order[place]]]
-
-
-def _row(request: Continuation) -> tuple[int, ...]:
-    """Returns the model's input for a request: all of it but the last token."""
-    return (*request[1], *request[2][:-1])
+            examination.run(progress)
+        return list(zip(examination.totals, examination.greedy, strict=True))

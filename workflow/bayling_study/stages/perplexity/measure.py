@@ -20,8 +20,7 @@ from bayling_study.core.progress import Progress
 from bayling_study.core.records import Prompt, read_prompts
 from bayling_study.core.seeds import generator
 from bayling_study.shared import templates
-
-LOGIT_VALUES = 1 << 27  # logits computed at once: 256 MiB in 16 bits
+from bayling_study.shared.reading import LOGIT_VALUES
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from bayling_study.config.suites import EXAM_TASKS, ExamsSuite
 from bayling_study.core.errors import StudyError
 from bayling_study.core.records import Prompt
+from bayling_study.core.tables import beside
 from bayling_study.stages.prompts import PromptContext, Prompts
 from bayling_study.stages.prompts.released import item_rows
 
@@ -26,13 +27,7 @@ CHINESE = GAOKAO - {"gaokao-english"} | {"logiqa-zh"}
 RULES: dict[str, AnswerRule] = {"gaokao-physics": "set", "gaokao-mathcloze": "math"}
 """How an answer is read and compared; of the other exams it is ``single``."""
 
-CHOICE_FRAMES = {
-    "en": (
-        "Question:\n{question}\nChoices:\n{options}\n\n"
-        'Answer:\nOutput the correct answer in this format: "Answer is choice ()"'
-    ),
-    "zh": '问题：\n{question}\n选项：\n{options}\n\n答案：\n按照此格式输出正确答案："答案是选项()"',
-}
+CHOICE_FRAMES: dict[str, str] = beside(__file__)
 CLOZE_FRAME = "问题：{question}\n答案："
 
 

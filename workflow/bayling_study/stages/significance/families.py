@@ -12,6 +12,7 @@ from operator import itemgetter
 from typing import Any
 
 from bayling_study.core.records import grouped
+from bayling_study.core.tables import beside
 from bayling_study.shared.metrics.resampling import Resampling, benjamini_hochberg, holm
 from bayling_study.stages.significance.pairs import PairTest
 
@@ -19,6 +20,7 @@ BASELINE, EXPORT, PAIRS = "baseline", "export", "pairs"
 """Families: the suites' tables, those of other forms, and all pairs without a baseline."""
 Pair = tuple[str, str]
 Row = dict[str, Any]
+STATEMENT: Row = beside(__file__)
 
 
 @dataclass(frozen=True)
@@ -77,24 +79,6 @@ def correct_table(rows: Iterable[Row], plan: Resampling) -> list[Row]:
 
 def method_statement(plan: Resampling, shown: Shown) -> Row:
     """Returns what a reader must know about the tests."""
-    return {
-        "tests": [
-            "paired bootstrap (Koehn 2004), two-sided",
-            "approximate randomisation (Riezler & Maxwell 2005), two-sided",
-        ],
-        "baseline": shown.baseline,
-        "samples": plan.samples,
-        "level": plan.level,
-        "p_value": "(c + 1) / (samples + 1), c counting what is as large or larger",
-        "interval": "percentile bootstrap of the difference",
-        "correction": "Holm (1979), over the comparisons that a table shows of one item and "
-        f"metric: each system with {shown.baseline}; each other one in 8 bits or another "
-        "precision with its base; "
-        f"all pairs where {shown.baseline} has no answers",
-        "table": "Benjamini & Hochberg (1995), over all items of a suite, for each metric and "
-        "pair of systems (q_table); averages over items are families of their own",
-        "averages": "means of the items' independent resamples and exchanges",
-        "significant": "both corrected p-values and, for items, the rate of false marks expected "
-        "among the suite's are below the level",
-        "seed": plan.seed,
-    }
+    known = {"baseline": shown.baseline, "samples": plan.samples, "level": plan.level}
+    correction = STATEMENT["correction"].format(baseline=shown.baseline)
+    return STATEMENT | known | {"correction": correction, "seed": plan.seed}

@@ -17,6 +17,7 @@ from bayling_study.shared.checkpoints.skeleton import skeleton
 from bayling_study.shared.token_set import AUDIT
 from bayling_study.stages.tuning.job import TrainingJob
 
+CARD = Path(__file__).with_suffix(".md").read_text(encoding="utf-8")
 METHODS = {
     "full": "Full fine-tuning",
     "lora": "Fine-tuning with LoRA, merged into the weights,",
@@ -83,35 +84,9 @@ def model_card(job: TrainingJob) -> str:
     recipes = "\n".join(f"| {name} | {count} |" for name, count in sorted(card["recipes"].items()))
     written = ((key, value) for key, value in job.tuning.items() if value is not None)
     settings = "\n".join(f"| {key} | {value} |" for key, value in written)
-    return f"""---
-{yaml.safe_dump(header, sort_keys=False, allow_unicode=True).strip()}
----
-
-# {job.system}
-
-{METHODS[adapter.kind if adapter else "full"]} of `{card["base"]}` in the study *{card["study"]}*.
-Licence of the base model: {card.get("licence") or "not stated in its files"}.
-
-## Use
-
-The tokenizer carries the chat template `{job.template}`, so `apply_chat_template` builds the
-prompts that the model was trained on.
-
-## Data
-
-{audit["conversations"]} conversations, {audit["tokens"]} tokens. Of these {supervised} are
-supervised: the assistant's texts and the token that ends each of them.
-Hash of the instructions: `{card["data"]}`.
-
-| recipe | conversations |
-|---|---|
-{recipes}
-
-## Training
-
-{card["processes"]} process(es), seed {job.seed}, code `{job.code or "unknown"}`.
-
-| setting | value |
-|---|---|
-{settings}
-"""
+    return CARD.format(
+        job=job, card=card, audit=audit, supervised=supervised, recipes=recipes, settings=settings,
+        header=yaml.safe_dump(header, sort_keys=False, allow_unicode=True).strip(),
+        method=METHODS[adapter.kind if adapter else "full"], code=job.code or "unknown",
+        licence=card.get("licence") or "not stated in its files",
+    )  # fmt: skip
