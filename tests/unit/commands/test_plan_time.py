@@ -136,12 +136,12 @@ def test_the_memory_of_training_is_that_of_real_runs(tmp_path, steps, gib):
 
 def test_a_machine_without_the_memory_that_training_really_takes_is_refused(tmp_path):
     dag = embedded(tmp_path)
-    for gib, fits in ((8, True), (6, False)):
+    for gib, fits in ((8, True), (5, False)):
         where = Machine("cores", Budget(1, 1, None, gib * GIB))
         tuning = tuning_plan(dag.layout, "tuned", SHAPE, where.budget)
         assert where.budget.holds(tuning.memory) == fits
         if not fits:
-            with pytest.raises(StudyError, match=r"need 7\.\d GiB"):
+            with pytest.raises(StudyError, match=r"need 5\.\d GiB"):
                 check_memory(where, tuning)
 
 

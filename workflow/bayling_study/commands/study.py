@@ -1,10 +1,9 @@
 """``make study``: one run of a study's workflow, in one process.
 
-    python -m bayling_study.commands.study --study-config config/config.yaml --summary -- --cores 2
+    python -m bayling_study.commands.study --study-config FILE --summary -- --cores 2
 
-What is wrong in the configuration is said here, before any work; then no other run of the study may
-be at work, and what a killed one left is mended. Snakemake runs in this process, which has imported
-what its Snakefile needs, with the words after ``--``.
+What is wrong in the configuration is said here, before any work; what a killed run left is mended.
+Snakemake runs in this process, which has imported what its Snakefile needs.
 """
 
 import logging

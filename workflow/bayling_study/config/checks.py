@@ -285,8 +285,7 @@ def _check_suite(suite: Suite, config: StudyConfig, key: str) -> None:
     for field, kind, known in _listed(suite):
         for item in getattr(suite, field):
             require(kind, item, known, f"{key}.{field}")
-        conditions.distinct(getattr(suite, field), f"{key}.{field}")
-    for field in ("directions", "tasks", "opponents", "parts", "languages"):
+    for field in ("directions", "tasks", "opponents", "parts", "languages", "pivots"):
         conditions.distinct(getattr(suite, field, ()), f"{key}.{field}")
 
 

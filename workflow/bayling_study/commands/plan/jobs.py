@@ -41,7 +41,7 @@ def job_names(dag: Dag) -> dict[str, list[str]]:
         "significance": [""],
         **dict.fromkeys(("comet_segments", "comet_training"), [""] * embedded),
         "comet_score": [""] * comet,
-        **dict.fromkeys(("report", "track"), [""]),
+        **{rule: [""] for rule in ("report", "track")},
     }
     return {rule: jobs for rule, jobs in names.items() if jobs}
 

@@ -52,7 +52,9 @@ def application(
         Route("/v1/models/{name}", model),
         posted("/v1/chat/completions", lambda body: _chat(answerers, body)),
     ]
-    told: dict[Any, Any] = {StudyError: _refused}
+    told: dict[Any, Any] = {
+        StudyError: lambda _, e: _error(404 if isinstance(e, NotServedError) else 400, e.render())
+    }
     return Starlette(routes=[*routes, *more], middleware=guards(cors), exception_handlers=told)
 
 
@@ -147,10 +149,6 @@ def _usage(question: Question) -> dict[str, int]:
 def _told(status: int, message: str) -> dict[str, Any]:
     kind = "invalid_request_error" if status < 500 else "server_error"
     return {"error": {"message": message, "type": kind, "param": None, "code": status}}
-
-
-def _refused(request: Request, error: StudyError) -> Response:
-    return _error(404 if isinstance(error, NotServedError) else 400, error.render())
 
 
 def _error(status: int, message: str) -> Response:

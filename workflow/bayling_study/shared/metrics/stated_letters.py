@@ -1,15 +1,14 @@
-r"""The letters that an exam answer states, in the forms that systems of a study write.
-
-The released rules (``exams``) take letters wherever they stand: the F of "Final answer: D".
-Here a letter counts where the text gives it as the answer, in this order:
+r"""The letters that an exam answer states, in the forms that systems of a study write. The released
+rules (``exams``) take letters wherever they stand: the F of "Final answer: D". Here a letter counts
+where the text gives it as the answer, in this order:
 
 1. the last ``\boxed{B}``;
 2. the last statement ("the answer is B", else "选 BD"), else all that are called correct;
 3. the start of the text ("B. because", "(B)", "BD");
 4. the only letters in brackets, else a letter alone on the last line.
 
-Text after a next question is not read, nor is what is denied ("not A but C"). Anything
-else is unparseable, which is counted: a list of options without a conclusion, a refusal.
+Text after a next question is not read, nor what is denied ("not A but C"). Anything else is
+unparseable, which is counted: a list of options without a conclusion, a refusal.
 """
 
 import re

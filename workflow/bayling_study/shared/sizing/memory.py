@@ -48,11 +48,11 @@ FOUR_BITS = 0.5 + 4 / 64
 """Bytes of a weight in NF4 with an fp32 constant for each block of 64 (QLoRA)."""
 LIBRARIES = 410 << 20
 """Bytes of Python, torch, transformers and DeepSpeed in a process, before its model is loaded."""
-HOLES = 0.075
+HOLES, LEVEL = 0.07, 25
 """Bytes of the C library's heap that no one uses, per byte of activations and root of the number
-of steps, in a process that trains on cores: its sequences ask for blocks of ever other sizes. With
-SmolLM2-135M and sequences of up to 1,616 tokens (2.1 GiB of activations) a process held 4.0 GiB
-after one step, 5.8 after 24 and 6.3 after 50; beyond that nothing was measured."""
+of steps up to the second number, in a process that trains on cores: its sequences ask for blocks of
+ever other sizes. With SmolLM2-135M and sequences of up to 1,694 tokens (2.1 GiB of activations) a
+process held at most 4.3 GiB after one step, 5.3 after 9, 5.8 after 25 and after 73."""
 BUCKET = 1 << 25  # gradients that DeepSpeed sums over processes at a time
 GATHERED = 1 << 28  # parameters that stage 3 holds whole at a time, at most
 SUBGROUP = 1_000_000_000
@@ -118,7 +118,7 @@ def training_memory(
 
 def heap_holes(need: TrainingMemory, steps: float) -> int:
     """Returns the bytes that a process on cores holds for nothing after so many steps."""
-    return round(HOLES * need.activations * math.sqrt(steps))
+    return round(HOLES * need.activations * math.sqrt(min(steps, LEVEL)))
 
 
 def _offloaded(stage: int, trained: int, size: int, processes: int) -> tuple[int, int]:

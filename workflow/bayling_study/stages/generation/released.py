@@ -2,17 +2,14 @@ r"""Readers of released output files, one for each kind of suite.
 
 Layout below each system's folder, of all but one's own that of ictnlp/BayLing 8f6ecb9:
 
-- translation: ``A-B.hypo`` or ``A-B.zh_prompt.hypo``, one segment per line; in fe1ixxu/ALMA
-  ``AB/test.A-B.B``;
-- outputs of one's own: ``A-B.txt``, one segment per line;
-- constrained: ``hypo.A-B.B.jsonl`` or ``hypo.A-B.B.zh_prompt.jsonl``, the input rows
-  with ``hypo`` added;
-- exams: ``predict.MODEL.TASK.zero-shot.jsonl``, rows ``{text, usage, finish_reason}`` or
-  an OpenAI chat response;
+- translation: ``A-B.hypo`` or ``A-B.zh_prompt.hypo``, in fe1ixxu/ALMA ``AB/test.A-B.B``, of one's
+  own ``A-B.txt``: one segment per line;
+- constrained: ``hypo.A-B.B.jsonl`` or ``hypo.A-B.B.zh_prompt.jsonl``, input rows with ``hypo``;
+- exams: ``predict.MODEL.TASK.zero-shot.jsonl``, ``{text, usage, finish_reason}`` or OpenAI's form;
 - reviews: ``JUDGED.vs.OPPONENT.PART.jsonl``, rows with ``question_id`` and ``review``.
 
-Rows carry no prompt id (reviews apart): the line number is the link, so a
-file with a line too few or too many is refused.
+Rows carry no prompt id (reviews apart): the line number is the link, so a file with a line too few
+or too many is refused.
 """
 
 from collections.abc import Callable, Iterator

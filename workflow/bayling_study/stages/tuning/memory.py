@@ -1,10 +1,9 @@
 """A process's memory: checked against the plan, and given back where it is free.
 
 Sequences differ in length, so on CPU every step asks for blocks of other sizes, and glibc's heap
-grows round the holes: with SmolLM2-135M from 3.6 to 4.9 GiB a process in forty steps. Trimming
-it stops that; at every step it cost more in page faults than it was worth. Keeping large blocks
-on the heap (MALLOC_MMAP_THRESHOLD_ of 1 GiB) saved 0.7 of 6.4 seconds of processor time a step,
-but took 5.7 GiB after ten steps in place of 3.6 GiB.
+grows round the holes. Trimming it stops that; at every step it cost more in page faults than it was
+worth. Keeping large blocks on the heap (MALLOC_MMAP_THRESHOLD_ of 1 GiB) saved 0.7 of 6.4 seconds
+of processor time a step, but took 5.7 GiB after ten steps in place of 3.6 GiB.
 """
 
 import ctypes

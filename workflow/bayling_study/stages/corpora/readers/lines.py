@@ -1,8 +1,6 @@
-r"""Reads lines of text files, plain or compressed, one at a time.
-
-Only ``\n`` ends a line: mined text holds other characters at which Python would
-split, and the two files of a pair would fall out of step.
-"""
+r"""Reads lines of text files, plain or compressed, one at a time. Only ``\n`` ends a line: mined
+text holds other characters at which Python would split, and the two files of a pair would fall out
+of step."""
 
 import bz2
 import gzip
