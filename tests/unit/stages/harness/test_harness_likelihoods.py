@@ -188,3 +188,6 @@ def test_a_model_with_linear_attention_is_examined_text_by_text(model: Any) -> N
         ((str(number), ""), ids[:-count], ids[-count:]) for number, (ids, count) in enumerate(asked)
     ]
     assert_same(asker._loglikelihood_tokens(requests), alone(hybrid, asked))
+    hybrid.to(torch.bfloat16)  # the harness's own way would round each sum to 8 bits
+    values = torch.tensor([value for value, _ in asker._loglikelihood_tokens(requests)])
+    assert not torch.equal(values, values.bfloat16().float())

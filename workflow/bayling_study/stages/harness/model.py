@@ -36,6 +36,7 @@ class StudyModel(HFLM):  # type: ignore[misc]
             max_length=loaded.context,
             batch_size=1,
             device=str(loaded.model.device),
+            softmax_dtype="float32",  # of models that are read text by text, as of others
         )
         self._template = template
         self._limits = section
