@@ -1,7 +1,8 @@
 # bayling-study: `make help` lists the targets.
 
 STUDY  ?= embedded
-CORES  ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
+# nproc would take OMP_NUM_THREADS, the threads of one program, for the number of cores.
+CORES  ?= $(shell env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc 2>/dev/null || sysctl -n hw.ncpu)
 CONFIG ?=
 # A folder of config/profiles/: local, slurm, …
 PROFILE ?= local
