@@ -159,21 +159,21 @@ def test_notify_is_told_the_outcome_and_the_run_keeps_its_status(run, status, ou
     title = '$(touch pwned) `touch pwned` "; touch pwned #'
     command = 'printf \'%s|\' "$BAYLING_OUTCOME" "$BAYLING_STATUS" "$BAYLING_STUDY" it\\\'s >told'
     after = recipe(f"NOTIFY={command}")
+    asked = tmp_path / "python"  # which the recipe asks for the folder of the results
+    asked.write_text("#!/bin/sh\nprintf '%s\\n' \"$TITLE\"\n")
+    asked.chmod(0o755)
     done = subprocess.run(
-        ["sh", "-c", f'S={TITLE}; ({run}); {after}'],
-        cwd=tmp_path, env={"TITLE": title, "PATH": "/usr/bin:/bin"},
+        ["sh", "-c", f"({run}); {after}"],
+        cwd=tmp_path, env={"TITLE": title, "PATH": f"{tmp_path}:/usr/bin:/bin"},
     )  # fmt: skip
     assert done.returncode == status
     assert (tmp_path / "told").read_text() == f"{outcome}|{status}|{title}|it's|"
     assert not (tmp_path / "pwned").exists()
 
 
-TITLE = '"$TITLE"'
-
-
 def test_a_notify_that_fails_is_said_and_fails_nothing(tmp_path):
     done = subprocess.run(
-        ["sh", "-c", f"S=x; true; {recipe('NOTIFY=exit 7')}"],
+        ["sh", "-c", f"true; {recipe('NOTIFY=exit 7')}"],
         cwd=tmp_path, capture_output=True, text=True,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "NOTIFY: the command ended with exit status 7\n")

@@ -22,12 +22,10 @@ from bayling_study.core.errors import StudyError
 
 LOCK = ".lock"
 SNAKEMAKE_LOCKS = Path(".snakemake") / "locks"
-WORKFLOWS = {"snakemake", "bayling_study.commands.study"}
-"""Programs that run a workflow."""
+WORKFLOWS = {"snakemake", "bayling_study.commands.study"}  # programs that run a workflow
 WORKER = "bayling_study.stages.tuning.worker"
 """Processes of a training outlive its stage program while they save."""
-STARTED_BY = "BAYLING_WORKFLOW"
-"""Variable of a job's environment: the ``workflow_of`` that started it."""
+STARTED_BY = "BAYLING_WORKFLOW"  # of a job's environment: the ``workflow_of`` that started it
 GRACE_SECONDS = 60.0  # how long a job left behind may take to save itself before it is killed
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from itertools import product
 from pathlib import Path
 
@@ -155,8 +154,7 @@ def test_a_block_that_fails_is_named_and_all_others_are_there(study, monkeypatch
     assert "ZeroDivisionError: a fault\nof &lt;our&gt; code" in page
     assert "Traceback" in caplog.text
     assert "a fault" in caplog.text
-    monkeypatch.setattr(sys, "argv", ["summary", "--study", str(study.folder)])
-    summary.main()
+    summary.show(study.folder)
     said = capsys.readouterr().out
     assert "Caution: the report lacks these blocks" in said
     assert "translation: bars of chrf2" in said

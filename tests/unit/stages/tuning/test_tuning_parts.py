@@ -21,7 +21,7 @@ from bayling_study.stages.tuning import progress as progress_module
 from bayling_study.stages.tuning.__main__ import licence
 from bayling_study.stages.tuning.engine import deepspeed_config, load_model
 from bayling_study.stages.tuning.job import Follower, report
-from bayling_study.stages.tuning.launcher import FAILURE
+from bayling_study.stages.tuning.launcher import _error
 from bayling_study.stages.tuning.output import assemble
 from bayling_study.stages.tuning.progress import StepNumbers, TrainingMeter, Utilisation
 from bayling_study.stages.tuning.resources import check_grant, facts, settle
@@ -210,11 +210,30 @@ def test_settings_are_settled_by_the_memory_plan(
         settle(written, tmp_path, cores, 40.0)
 
 
-def test_the_failed_process_is_found_in_the_launchers_table() -> None:
-    table = "Root Cause:\n[0]:\n  rank      : 1 (local_rank: 1)\n  exitcode  : -9 (pid: 77)\n"
-    found = FAILURE.search(table)
-    assert found is not None
-    assert found.groups() == ("1", "-9")
+def ended(rank: int, status: int) -> str:
+    """Returns what torch's launcher writes of a process that ended."""
+    return f"[0]:\n  rank      : {rank} (local_rank: {rank})\n  exitcode  : {status} (pid: 77)\n"
+
+
+@pytest.mark.parametrize(
+    ("others", "root", "said"),
+    [
+        ([], (1, -9), "process 1 was ended by SIGKILL"),
+        ([(1, -9)], (0, 1), "process 1 was ended by SIGKILL"),  # of two, torch looked at 0 first
+        ([(1, 1)], (0, -11), "process 0 was ended by SIGSEGV"),
+        ([(1, 1)], (0, 2), "process 0 ended with status 2"),
+    ],
+)
+def test_the_process_that_failed_first_is_found_in_the_launchers_table(
+    tmp_path: Path,
+    others: list[tuple[int, int]],
+    root: tuple[int, int],
+    said: str,
+) -> None:
+    failures = "".join(ended(*other) for other in others)
+    table = f"Failures:\n{failures}Root Cause (first observed failure):\n{ended(*root)}"
+    job: Any = SimpleNamespace(folder=tmp_path)
+    assert _error(job, None, table, 1).what == f"{said}; training stopped"
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="the machine has a GPU")

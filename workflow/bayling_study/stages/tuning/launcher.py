@@ -168,7 +168,9 @@ def shield() -> None:
 def _error(job: TrainingJob, failure: dict[str, Any] | None, text: str, status: int) -> StudyError:
     if failure is not None:
         return StudyError(failure["what"], where=failure["where"], fix=failure["fix"])
-    found = FAILURE.search(text[max(text.rfind("Root Cause"), 0) :])
+    root = FAILURE.search(text, max(text.rfind("Root Cause"), 0))
+    # What a signal ended is the cause, though torch may have seen another first, which missed it.
+    found = next((each for each in FAILURE.finditer(text) if each[2].startswith("-")), root)
     who = f"process {found[1]}" if found else "the launcher"
     code = int(found[2]) if found else status
     killed = code < 0
