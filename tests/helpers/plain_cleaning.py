@@ -3,7 +3,6 @@ stage are compared with."""
 
 from __future__ import annotations
 
-import codecs
 import re
 import unicodedata
 
@@ -21,9 +20,7 @@ from bayling_study.stages.corpora.cleaning import (
     PLACEHOLDER,
     URL,
 )
-from bayling_study.stages.corpora.misread import CLOSED, LEAST_HAN, SHARE, SINGLE
-
-C1 = "plain-c1"
+from bayling_study.stages.corpora.misread import C1, CLOSED, LEAST_HAN, SHARE, SINGLE, _own
 
 
 def plainly_tidy(text: str) -> str:
@@ -65,29 +62,8 @@ def is_plainly_misread(text: str, language: str) -> bool:
     return any(_own(data, names) > SHARE * max(rest, _high(data)) for data in found)
 
 
-def _c1(error: UnicodeError) -> tuple[bytes, int]:
-    """Keeps a byte that an encoding leaves open and a lenient reader left as it is."""
-    assert isinstance(error, UnicodeEncodeError)
-    signs = error.object[error.start : error.end]
-    return bytes(ord(sign) for sign in signs if sign < "\xa0"), error.end
-
-
-codecs.register_error(C1, _c1)
-
-
 def _high(data: bytes) -> int:
     return sum(byte > 0x7F for byte in data)
-
-
-def _own(data: bytes, names: tuple[str, ...]) -> int:
-    """Returns how many bytes are UTF-8 of a script's letters, or signs."""
-    return sum(
-        len(sign.encode())
-        for sign in data.decode("utf-8", "ignore")
-        if "\xa0" <= sign <= "\xbf"
-        or "\u2010" <= sign <= "\u203a"
-        or (sign > "\x7f" and unicodedata.name(sign, "").startswith(names))
-    )
 
 
 def has_control(text: str, language: str) -> bool:

@@ -91,7 +91,7 @@ def cased(texts: Sequence[str]) -> Codes:
 
 @cache
 def compatible() -> Codes:
-    """Returns each code point's NFKC where that is a single one; others stay, and rare scripts'."""
+    """Returns each code point's NFKC where it is a single one; others stay, as from U+10000 on."""
     codes = np.arange(0x110000, dtype=np.uint32)
     forms = (unicodedata.normalize("NFKC", chr(code)) for code in range(0x10000))
     codes[:0x10000] = [ord(form) if len(form) == 1 else n for n, form in enumerate(forms)]
