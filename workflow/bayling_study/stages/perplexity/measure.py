@@ -95,18 +95,19 @@ def opinions(
 
 
 def _read(model: Any, batch: Sequence[Conversation]) -> list[Opinion]:
-    """Runs one batch, padded on the right, where causal attention never looks back from."""
+    """Runs one batch, padded on the right, where causal attention never looks back from; logits are
+    computed where an answer token is predicted: position ``t - 1`` predicts token ``t``."""
     rows = [torch.tensor(conversation.ids, device=model.device) for conversation in batch]
     ids = pad_sequence(rows, batch_first=True)
     real = pad_sequence([torch.ones_like(row) for row in rows], batch_first=True)
-    with torch.inference_mode():
+    masks = [torch.tensor(conversation.mask, device=model.device) for conversation in batch]
+    lines, places = pad_sequence(masks, batch_first=True).nonzero(as_tuple=True)
+    head = model.get_output_embeddings()
+    hook = head.register_forward_pre_hook(lambda _, states: (states[0][lines, places - 1],))
+    with hook, torch.inference_mode():
         logits = model(input_ids=ids, attention_mask=real, use_cache=False).logits
-        return [_opinion(logits[row], ids[row], item.mask) for row, item in enumerate(batch)]
-
-
-def _opinion(logits: Any, ids: Any, mask: list[bool]) -> Opinion:
-    """Picks a conversation's answer tokens; position ``t - 1`` predicts token ``t``."""
-    positions = torch.tensor([t for t, yes in enumerate(mask) if yes], device=logits.device)
-    scores = torch.log_softmax(logits[positions - 1].float(), dim=-1)
-    chosen = scores.gather(1, ids[positions].unsqueeze(1)).squeeze(1)
-    return Opinion(-chosen.double().cpu().numpy(), scores.argmax(dim=-1).cpu().numpy())
+        scores = torch.log_softmax(logits.float(), dim=-1)
+        chosen = scores.gather(1, ids[lines, places].unsqueeze(1)).squeeze(1)
+    counts = [sum(conversation.mask) for conversation in batch]
+    split = (part.cpu().split(counts) for part in (-chosen.double(), scores.argmax(-1)))
+    return [Opinion(*(part.numpy() for part in pair)) for pair in zip(*split, strict=True)]
