@@ -52,8 +52,8 @@ OPTIONS = --configfile $(FILES) --profile $(PROFILES)/$(PROFILE) $(WHERE)
 SNAKEMAKE = snakemake $(OPTIONS)
 IN_LINES = -- $(LINES) $(OPTIONS)
 NEW_ENOUGH = $(PYTHON) -S -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed; set PYTHON=")'
-# What a profile cannot hold: this machine's cores; the study's name in the names of its jobs.
-WHERE = $(if $(filter local,$(PROFILE)),--cores $(CORES)) $(if $(shell grep -lsE '^executor: *slurm *(#|$$)' $(PROFILES)/$(PROFILE)/config*.yaml),$(JOB_NAME))
+# What a profile cannot hold: this machine's cores, a scheduler of ours; the study's name in the names of its jobs.
+WHERE = $(if $(filter local,$(PROFILE)),--cores $(CORES) --scheduler patient) $(if $(shell grep -lsE '^executor: *slurm *(#|$$)' $(PROFILES)/$(PROFILE)/config*.yaml),$(JOB_NAME))
 JOB_NAME = --slurm-jobname-prefix bayling_$(subst .,-,$(STUDY))
 
 .PHONY: $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))

@@ -88,6 +88,7 @@ SNAKEMAKE = (
     "snakemake.executors.dryrun",
     "snakemake.report",
     "snakemake_logger_plugin_lines",
+    "snakemake_scheduler_plugin_patient",
     "yte",
     "bayling_study.dag.htcondor",
     "bayling_study.dag.rules",

@@ -22,6 +22,11 @@ KEYS = ("system", "suite", "mixture", "source")
 """Wildcards that tell a rule's jobs apart; others, such as a hash, are for paths."""
 
 
+def name_of(wildcards: Mapping[str, Any]) -> str:
+    """Returns which job of its rule has these wildcards, as ``plan.jobs`` names it."""
+    return " ".join(str(wildcards[key]) for key in KEYS if key in wildcards)
+
+
 class Run:
     """What a run's messages say so far; may be asked from another thread. Nothing is estimated
     before they name the configuration and the jobs."""
@@ -69,8 +74,7 @@ class Run:
         return f"{self.total} job{'s' * (self.total != 1)}{to_go(self.left())}"
 
     def _begun(self, message: Mapping[str, Any]) -> None:
-        wildcards = message["wildcards"] or {}
-        name = " ".join(str(wildcards[key]) for key in KEYS if key in wildcards)
+        name = name_of(message["wildcards"] or {})
         job = Running(message["rule_name"], name, time.time(), message["threads"] or 1)
         self._estimate.begin(message["jobid"], job)
         self._logs[message["jobid"]] = Path((message["log"] or [""])[0])
