@@ -3,7 +3,6 @@ than are free, such as a training, begins once those that run have ended: Snakem
 free core to whatever fits, and a training waits for the last of them. Of jobs of the same priority
 the longest begins first, as nothing is left to run beside one that begins last."""
 
-from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -33,26 +32,17 @@ class Scheduler(Greedy):  # type: ignore[misc]  # Snakemake is not type-checked
             return 0.0
         return self.costs(job.rule.name, name_of(job.wildcards_dict))
 
-    def select_jobs(
-        self,
-        selectable_jobs: Sequence[Any],
-        remaining_jobs: Iterable[Any],
-        available_resources: Mapping[str, Any],
-        input_sizes: Mapping[Any, int],
-    ) -> Sequence[Any]:
+    def select_jobs(self, selectable: Any, remaining: Any, available: Any, sizes: Any) -> Any:
         """Returns the jobs to start. While anything runs, a job that waits for nothing else holds
         back those of lower priority. What waits for a job that failed looks alike: the others begin
         whenever nothing runs any more."""
-        free, least = available_resources["_cores"], 0
+        free, least = available["_cores"], 0
         self.cores = max(self.cores, free)
         if free < self.cores:
-            waiting = set(remaining_jobs)
+            waiting = set(remaining)
             wide = (job for job in waiting if job.scheduler_resources["_cores"] > free)
             ready = (job for job in wide if not waiting & {*self.dag.job_dependencies(job)})
             least = max((job.priority for job in ready), default=0)
-        jobs = [job for job in selectable_jobs if job.priority >= least]
+        jobs = [job for job in selectable if job.priority >= least]
         jobs.sort(key=self._seconds, reverse=True)
-        chosen: Sequence[Any] = super().select_jobs(
-            jobs, remaining_jobs, available_resources, input_sizes
-        )
-        return chosen
+        return super().select_jobs(jobs, remaining, available, sizes)
