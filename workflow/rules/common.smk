@@ -10,6 +10,8 @@ ALL_CORES = workflow.resource_settings.cores or 1
 # trained first, then answers, of which the rest is made. `commands/running/estimate.py` counts so.
 # Snakemake adds up the priorities of jobs that it starts together: FIRST is worth more than any
 # number of EARLY ones, or an export that needs two cores would wait for two generations.
+# `make` has `commands/running/patient.py` choose: the longest first, and nothing in front of a
+# training that only waits for what runs.
 FIRST, EARLY = 10_000, 1
 # A scheduler deals out GPUs and enforces a job's runtime; on one machine jobs take free cards.
 # Resources, not parameters: where a job runs is no reason to run it again.

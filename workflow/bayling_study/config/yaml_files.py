@@ -15,8 +15,8 @@ from bayling_study.core.lookup import closest
 PLAIN_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9_]*|0x[0-9a-fA-F_]+)")
 
 
-class StrictLoader(yaml.SafeLoader):
-    """PyYAML's safe loader without the conversions that surprise."""
+class StrictLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """PyYAML's safe loader, in C where it has that, without the conversions that surprise."""
 
 
 def _refuse(node: ScalarNode, what: str, write: str) -> None:
@@ -62,7 +62,7 @@ StrictLoader.add_constructor("tag:yaml.org,2002:int", _integer)
 StrictLoader.add_constructor("tag:yaml.org,2002:timestamp", _date)
 
 
-def read_yaml(path: Path, loader: type[yaml.SafeLoader] = StrictLoader) -> dict[str, Any]:
+def read_yaml(path: Path, loader: Any = StrictLoader) -> dict[str, Any]:
     """Reads a YAML mapping, of an empty file an empty one; ``loader`` is PyYAML's own for files of
     others, which are written for it (``StudyError``: the file is absent, is not UTF-8 YAML, is not
     a mapping, or holds a value that YAML reads otherwise than it looks)."""

@@ -38,4 +38,5 @@ def read_table(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[s
 
 def beside(module: str) -> Any:
     """Returns what stands in the YAML file beside a module (its ``__file__``), under its name."""
-    return yaml.safe_load(Path(module).with_suffix(".yaml").read_text(encoding="utf-8"))
+    text = Path(module).with_suffix(".yaml").read_text(encoding="utf-8")
+    return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # eight times as fast
