@@ -29,6 +29,7 @@ from bayling_study.core.files import atomic_directory, sha256_file, write_json
 from bayling_study.core.progress import Progress
 from bayling_study.core.records import grouped
 from bayling_study.core.seeds import derive_seed
+from bayling_study.core.tables import beside
 from bayling_study.shared.tracking.record import RunRecord, run_record
 from bayling_study.stages.comet.cache import Cache
 from bayling_study.stages.comet.checkpoint import MARKER
@@ -98,23 +99,9 @@ def fit(
 
 def hyper_parameters(settings: EmbeddedSettings) -> dict[str, Any]:
     """Returns the model's hyper-parameters, without paths."""
-    return {
-        "nr_frozen_epochs": 0,
-        "keep_embeddings_frozen": False,
-        "encoder_learning_rate": settings.learning_rate,
-        "learning_rate": settings.learning_rate,
-        "layerwise_decay": 1.0,
-        "warmup_steps": 50,
-        "encoder_model": "XLM-RoBERTa",
-        "pool": "avg",
-        "layer": "mix",
-        "layer_norm": False,
-        "dropout": 0.0,
-        "batch_size": settings.batch,
-        "hidden_sizes": [2 * settings.hidden, settings.hidden],
-        "final_activation": "Sigmoid",  # scores from 0 to 1, as the targets
-        "local_files_only": True,
-    }
+    rates = dict.fromkeys(("encoder_learning_rate", "learning_rate"), settings.learning_rate)
+    sizes = {"batch_size": settings.batch, "hidden_sizes": [2 * settings.hidden, settings.hidden]}
+    return {**beside(__file__), **rates, **sizes}
 
 
 def _trainer(

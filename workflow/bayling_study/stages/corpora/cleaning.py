@@ -8,35 +8,14 @@ from functools import cache
 
 from bayling_study.config.corpora import Cleaning
 from bayling_study.core import languages
+from bayling_study.core.tables import beside
 from bayling_study.core.text.forms import compared
 from bayling_study.core.text.scripts import script_name, script_names
 from bayling_study.core.text.words import columns, length, script_share, words
 from bayling_study.shared.corpus_tables import ParallelSegment
 from bayling_study.stages.corpora.misread import is_misread
 
-PLACEHOLDER = re.compile(
-    r"[{}]"  # {name}, {{ template }}, ICU plurals
-    r"|%(?:\(\w+\)|\d+\$)?\d*(?:\.\d+)?[sdifgxr](?!\w)"  # %s, %(name)s, %1$d, %.2f
-    r"|\[%|%\]|\[\[|\]\]"  # [%key:…%], [[link]]
-    r"|\$\w*\("  # $t(key); $1 stays, it is mostly money
-    r"|[a-zA-Z0-9]_[a-zA-Z0-9]",  # topic_prefix, MAX_AGE: names of code, not of language
-)
-MARKUP = re.compile(
-    r"</?[a-zA-Z][^<>]*>"  # HTML
-    r"|&(?:#\d+|#x[0-9a-fA-F]+|[a-zA-Z]{2,8});"  # character references
-    r"|\]\("  # Markdown link
-    r"|\*\*|__|`|~~"  # Markdown emphasis and code
-    r"|^\s*(?:#{1,6}|[-*+•]|\d+\.)\s",  # Markdown heading or list item
-    re.MULTILINE,
-)
-URL = re.compile(
-    r"\b[a-z][a-z0-9+.-]*://"
-    r"|\bwww\."
-    r"|[\w.+-]+@[\w-]+\.\w"  # e-mail address
-    r"|\b[\w-]+\.(?:com|org|net|io|local|dev|de|cn)\b"
-    r"|(?:^|[\s(\"'])/?\w+(?:/[\w.-]+){2,}",  # file path
-    re.IGNORECASE,
-)
+PLACEHOLDER, MARKUP, URL = map(re.compile, beside(__file__).values())
 SUSPECT = frozenset("{}[]%$_<>&`*~#•+@/\ufffd\uff9e\uff9f")
 """Without these, a full stop inside or a dash before a blank no pattern matches. The last two are
 letters and marks at once."""
