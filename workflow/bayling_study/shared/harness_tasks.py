@@ -17,6 +17,7 @@ from bayling_study.core import parquet
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, read_jsonl
 from bayling_study.core.lookup import look_up
+from bayling_study.core.tables import beside
 
 SPLITS = ("fewshot_split", "training_split", "validation_split", "test_split")
 """Keys of a task for its splits, in the order in which the harness looks for examples in them."""
@@ -82,20 +83,9 @@ def question_task(name: str, rows: list[dict[str, Any]]) -> Any:
     letters = all(len(choice) == 1 for row in rows for choice in row["choices"])
     names = ["acc"] if letters else ["acc", "acc_norm"]
     how = {"aggregation": "mean", "higher_is_better": True}
-    return ConfigurableTask(
-        config={
-            "task": name,
-            "custom_dataset": lambda **_: split,
-            "test_split": "test",
-            "output_type": "multiple_choice",
-            "doc_to_text": "{{text}}",
-            "doc_to_choice": "{{choices}}",
-            "doc_to_target": "{{gold}}",
-            "metric_list": [{"metric": name, **how} for name in names],
-            "num_fewshot": 0,
-            "metadata": {"version": 1},
-        }
-    )
+    own = {"task": name, "custom_dataset": lambda **_: split}
+    metrics = [{"metric": name, **how} for name in names]
+    return ConfigurableTask(config={**beside(__file__), **own, "metric_list": metrics})
 
 
 def signature(task: Any, chat: bool, shots: int) -> str:

@@ -30,8 +30,7 @@ MAKE = {
     "dtype": cli.option("type of the delta", choices=sorted(DTYPES), default="fp16"),
 }
 DELTA = cli.OneOf(
-    delta=cli.path("folder of the delta"),
-    download=cli.path("manifest of a downloaded delta"),
+    delta=cli.path("folder of the delta"), download=cli.path("manifest of a downloaded delta")
 )
 MERGE = {
     "member": cli.option("a tuned model", action="append", metavar="NAME=DIR", required=True),

@@ -1,18 +1,13 @@
 """The chapter about hidden states: what is near, and what a linear probe reads, in each layer."""
 
+from pathlib import Path
+
 from bayling_study.stages.report import figures
 from bayling_study.stages.report.blocks import Cell, Figure, PageSection, Table, number
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.metrics import by_system
 
-NOTE = (
-    "Largest value over the layers, chosen on the same texts, so it flatters every system alike; "
-    "below it the layer. retrieval: per cent of test segments whose nearest text of the "
-    "other language is their translation. probe A > B: per cent of statements about capitals that "
-    "a linear probe trained in A tells in B, of countries that it has not seen. cosine: of two "
-    "languages' probes. "
-    "Better retrieval need not mean better answers: the scores are in the last rows."
-)
+NOTE = " ".join(Path(__file__).with_suffix(".md").read_text(encoding="utf-8").split())
 KINDS = {"retrieval": (100, 1), "probe": (100, 1), "cosine": (1, 2)}
 """Kind of curve to its factor and decimals."""
 

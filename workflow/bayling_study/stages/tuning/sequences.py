@@ -83,11 +83,7 @@ def fill(packed: PackedSequence, attention: Attention) -> PackedSequence:
 
 
 def forward(
-    model: Any,
-    packed: PackedSequence,
-    attention: Attention,
-    keep: torch.Tensor,
-    **asked: bool,
+    model: Any, packed: PackedSequence, attention: Attention, keep: torch.Tensor, **asked: bool
 ) -> Any:
     """Returns the model's output, its logits [1, len(keep), vocabulary] at the given positions of
     a packed sequence; ``asked`` names what else it returns."""
