@@ -22,6 +22,7 @@ from bayling_study.core.text.words import (
     MARKS,
     TOKEN,
     columns,
+    is_boundary,
     is_quotable,
     length,
     script_share,
@@ -182,6 +183,14 @@ def test_each_language_is_written_in_a_script_that_has_letters() -> None:
     assert unspaced == {"zh", "zht", "ja", "th", "lo", "km", "my"}
 
 
+def test_no_word_begins_at_a_mark_even_one_that_counts_as_a_letter() -> None:
+    assert "\uff9e".isalnum()
+    assert [is_boundary("ab\uff9e c\u0301", place) for place in range(7)] == [
+        *(True, False, False, True, True, False, True)
+    ]
+    assert [is_boundary("中\uff9e中", place) for place in range(4)] == [True, False, True, True]
+
+
 @given(st.text())
 def test_tokens_cover_all_but_the_spaces(value: str) -> None:
     tokens = [value[start:end] for start, end in spans(value)]
@@ -191,7 +200,7 @@ def test_tokens_cover_all_but_the_spaces(value: str) -> None:
 
 @given(st.text(st.characters(max_codepoint=0x7F)))
 def test_tokens_of_ascii_text_are_those_of_any_text(value: str) -> None:
-    assert spans(value) == [match.span() for match in TOKEN.finditer(value)]
+    assert list(spans(value)) == [match.span() for match in TOKEN.finditer(value)]
 
 
 LETTERS = "aB1ß， _中国กาดี๒か\u3099é\u0301\u200c.-\n"

@@ -12,7 +12,14 @@ from bayling_study.shared.interactive.checks import verify
 from bayling_study.shared.interactive.dialogue import PLAIN_OPENINGS, Director
 from bayling_study.shared.interactive.lexicon import LexiconTerm
 from bayling_study.shared.interactive.library import Library, kept_names
-from bayling_study.shared.interactive.pairs import difference
+from bayling_study.shared.interactive.pairs import (
+    MAX_CHARACTERS,
+    MAX_WORDS,
+    MIN_WORDS,
+    NEIGHBOURS,
+    MinimalPairs,
+    difference,
+)
 from bayling_study.shared.interactive.registry import DEMANDS, demand_named
 from bayling_study.shared.interactive.types import Dialogue, DirectedPair, Scene
 from bayling_study.shared.interactive.wordings import WORDINGS
@@ -142,6 +149,37 @@ def test_no_minimal_pair_of_other_text_half_words_or_quotes(source: str, target:
         )
         is None
     )
+
+
+def frames_of(text: str) -> list[tuple[str, str]]:
+    """Returns what stands before and behind each block that can be cut out of a text of letters."""
+    size = MAX_CHARACTERS if "外" in text else MAX_WORDS
+    cuts = range(min(size, len(text) - MIN_WORDS) + 1)
+    return [(text[:at], text[at + n :]) for n in cuts for at in range(len(text) - n + 1)]
+
+
+def partners_of(own: int, texts: list[str]) -> list[int]:
+    """Returns up to twelve texts that share a frame, those behind it first, the nearest frames'."""
+    found: dict[int, None] = {}
+    for frame in frames_of(texts[own]):
+        group = [n for n, text in enumerate(texts) for one in frames_of(text) if one == frame]
+        ordered = [n for n in group if n > own] + [n for n in group if n <= own]
+        found |= dict.fromkeys(n for n in ordered[:NEIGHBOURS] if n != own)
+    return list(found)[:NEIGHBOURS]
+
+
+LETTERS = st.lists(st.text("ab外", max_size=12), max_size=20)
+
+
+@given(LETTERS)
+def test_partners_share_all_but_one_block_the_smallest_blocks_first(texts: list[str]) -> None:
+    segments = [
+        DirectedPair(f"{n}", "toy", "toy/1", "en", "zh", " ".join(text), "")
+        for n, text in enumerate(texts)
+    ]
+    found = [MinimalPairs(segments)._partners(one) for one in segments]
+    expected = [partners_of(number, texts) for number in range(len(texts))]
+    assert [[int(one.id) for one in row] for row in found] == expected
 
 
 def test_names_are_capitalised_words_inside_the_sentence_on_both_sides() -> None:

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import os
+from itertools import islice
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -12,12 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bayling_study.config.suites import InteractiveSuite
+from bayling_study.core import seeds
 from bayling_study.core.errors import StudyError
 from bayling_study.stages.prompts import PromptContext, interactive
 from bayling_study.stages.synthesis import __main__ as program
 from bayling_study.stages.synthesis.audit import audit, histogram
+from bayling_study.stages.synthesis.block import _drafts
 from bayling_study.stages.synthesis.counts import apportion, spread
 from bayling_study.stages.synthesis.mixture import FinishedMixture
+from bayling_study.stages.synthesis.registry import Recipe
 from helpers.synthesis_corpora import (
     CharacterTokenizer,
     made,
@@ -203,6 +208,16 @@ def test_max_turns_cuts_upstream_dialogues_and_shortens_made_ones(tmp_path: Path
     _, rows = run(tmp_path, corpora, max_turns=1, demands=demands)
     assert {len(messages) for messages in rows["messages"].to_pylist()} == {2}
     assert rows["recipe"].to_pylist().count("interactive") == 18
+
+
+def test_each_draft_is_drawn_with_a_seed_of_its_own() -> None:
+    def make(workshop: Any, direction: str, rng: Random) -> Any:
+        return rng.random()
+
+    workshop: Any = None
+    drawn: list[Any] = list(islice(_drafts(Recipe("any", make), "en-de", workshop, 3, 7), 4))
+    names = [("any", "en-de", "3", str(number)) for number in range(4)]
+    assert drawn == [seeds.generator(7, *name).random() for name in names]
 
 
 def test_histogram_counts_each_length_once() -> None:

@@ -6,14 +6,15 @@ import sys
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from bayling_study.shared.templates import encode, encoding
-from bayling_study.shared.templates.counting import count_tokens, exceeds
+from bayling_study.shared.templates import encode
+from bayling_study.shared.templates.counting import count_tokens, fits
 from bayling_study.stages.synthesis import aligned, gate, order
 from bayling_study.stages.synthesis import mixture as mixtures
 from bayling_study.stages.synthesis.aligned import Rows
@@ -241,27 +242,46 @@ def test_counted_lengths_are_those_of_encoding(make: Any, template: Any) -> None
         ids, mask = encode(tokenizer, template, messages)
         expected.append((len(ids), sum(mask)))
     assert count_tokens(tokenizer, template, several) == expected
-    for messages, (total, _) in zip(several, expected, strict=True):
-        assert exceeds(tokenizer, template, messages, total - 1)
-        assert not exceeds(tokenizer, template, messages, total)
 
 
-def test_no_more_is_counted_than_tells_that_a_conversation_is_short_enough() -> None:
-    """The longest text has 3,000 bytes in 1,000 tokens; the limit leaves room for the others."""
-    tokenizer, asked = llama3_tokenizer(), []
-    plain = encoding._plain
+def test_no_more_is_counted_than_tells_that_a_text_is_short_enough() -> None:
+    """A word of four bytes is a token here: 600 bytes too many and a cut's 64 are saved by the
+    first 900 of 6,000. Of a text without spaces, and of one that has too many words, it is not
+    sure; what is known of a word is not counted again."""
+    backend = SimpleNamespace(encode_special_tokens=False, asked=[])
 
-    def spy(tokenizer: Any, text: str) -> list[int]:
-        asked.append(text)
-        return plain(tokenizer, text)
+    def encode(texts: list[str], add_special_tokens: bool) -> list[list[str]]:
+        backend.asked.append(texts)
+        return [text.split() for text in texts]
 
-    long = "the" * 1000
-    talk = [*TALK[:3], {"role": "assistant", "content": long}]
-    total, _ = count_tokens(tokenizer, "bayling-3", [talk])[0]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(encoding, "_plain", spy)
-        assert not exceeds(tokenizer, "bayling-3", talk, total + 300)
-    assert [text for text in asked if len(text) > 1] == [long]
+    backend.encode_batch_fast = encode
+    tokenizer, known = SimpleNamespace(backend_tokenizer=backend), {}
+    texts = ["the " * 1500, "the " * 1500, "x" * 6000, "short enough"]
+    assert fits(tokenizer, texts, [5400, 1400, 5400, 12], known) == [True, False, False, True]
+    assert known == {"the": 1}
+    assert fits(tokenizer, ["the old " * 100 + "x" * 100], [600], known) == [True]
+    assert backend.asked == [["a", "a the"], ["a", "a old"]]
+
+
+@pytest.mark.parametrize("make", [llama3_tokenizer, old_llama_tokenizer, legacy_llama_tokenizer])
+def test_limits_of_a_large_mixture_are_exact_with_any_tokenizer(
+    make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of the conversations have a token more than the limit or a few, half have less."""
+    rows = talks(120)
+    for number, row in enumerate(rows):
+        row["messages"][1]["content"] = " ".join(["the cat"] * (200 + number)) + "猫" * (number % 7)
+    lengths = [
+        length for length, _ in count_tokens(make(), "bayling", [r["messages"] for r in rows])
+    ]
+    limit = sorted(lengths)[60] - 1
+    values: dict[str, Any] = {"shares": {"general": 1.0}, "directions": {}}
+    wanted = mixture(conversations=60, **values, max_tokens=limit)
+    corpora = write_corpora(tmp_path / "corpora", general=rows)
+    monkeypatch.setattr(gate, "MEASURED_ALL", 0)
+    _, table = made(tmp_path / "made", corpora, wanted, load_tokenizer=make)
+    kept = count_tokens(make(), "bayling", table["messages"].to_pylist())
+    assert sorted(length for length, _ in kept) == [n for n in sorted(lengths) if n <= limit]
 
 
 def test_lengths_of_a_large_mixture_are_estimated_but_limits_stay_exact(

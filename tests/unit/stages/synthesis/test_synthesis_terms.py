@@ -21,6 +21,7 @@ from bayling_study.stages.synthesis import aligned, order
 from bayling_study.stages.synthesis import mixture as mixtures
 from bayling_study.stages.synthesis.audit import audit
 from bayling_study.stages.synthesis.card import card
+from helpers import interactive_corpus
 from helpers.synthesis_corpora import CharacterTokenizer, made, mixture, write_corpora
 
 BIRDS = [
@@ -150,6 +151,19 @@ def test_every_row_group_is_searched_that_may_have_a_language(tmp_path: Path) ->
     assert [terms[0] for terms in found] == [(bird[1], bird[0]) for bird in BIRDS]
     assert all(len(terms) == 1 for terms in found)
     assert library.listed == {"birds-terms": 12}
+
+
+def test_a_segment_has_terms_where_any_are_learnt_or_listed(tmp_path: Path) -> None:
+    corpora = write_corpora(tmp_path / "c", terms=entries())
+    alone = {**aligned_rows()[0], "id": "b/alone", "text_a": "Qwert!", "text_b": "Zuiop!"}
+    rows = [*interactive_corpus.rows(), *aligned_rows(), alone]
+    for directions, path in ((["en-de"], None), (["en-de", "de-en"], corpora / "terms.parquet")):
+        asked, told = (Library(rows, directions, 1, term_lists=path) for _ in range(2))
+        segments = [one for name in directions for one in asked.segments(name)]
+        found = [bool(asked.terms(segment)) for segment in segments]
+        assert [told.has_terms(segment) for segment in segments] == found
+        assert {True, False} == set(found)
+        assert told.listed == asked.listed
 
 
 @pytest.mark.slow

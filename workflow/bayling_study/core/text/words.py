@@ -14,6 +14,7 @@ there is no telling where a word ends, so each character counts as one. For both
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from bayling_study.core.text import scripts
 
@@ -46,10 +47,11 @@ ABBREVIATIONS = re.compile(
 QUOTES = frozenset("\"'“”„‚‘’«»‹›「」『』`")
 
 
-def spans(text: str) -> list[tuple[int, int]]:
+@lru_cache(maxsize=1 << 12)  # five demands ask for those of the same segments
+def spans(text: str) -> tuple[tuple[int, int], ...]:
     """Returns start and end of each token: words as in ``words``, and single signs."""
     token = ASCII_TOKEN if text.isascii() else TOKEN
-    return [match.span() for match in token.finditer(text)]
+    return tuple(match.span() for match in token.finditer(text))
 
 
 def words(text: str) -> list[str]:
@@ -107,11 +109,11 @@ def is_boundary(text: str, place: int) -> bool:
     not inside a run of letters and digits; in a script without spaces always."""
     if place in (0, len(text)):
         return True
-    if text[place] in MARKS:
-        return False
-    before, after = bearer(text, place), text[place]
-    inside = before.isalnum() and after.isalnum()
-    return not inside or any(map(scripts.is_unspaced_character, (before, after)))
+    after = text[place]
+    if after in MARKS or not after.isalnum():
+        return after not in MARKS
+    before = bearer(text, place)
+    return not before.isalnum() or any(map(scripts.is_unspaced_character, (before, after)))
 
 
 def is_quotable(fragment: str) -> bool:

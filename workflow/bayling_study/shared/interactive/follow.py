@@ -72,7 +72,7 @@ def fuller(scene: Scene, library: Library, rng: Random) -> Step | None:
 
 def _another(scene: Scene, library: Library, deck: str = "") -> DirectedPair | None:
     """Draws a segment of the same direction that the dialogue has not had."""
-    fits = {"terms": library.terms} if deck == "terms" else {}
+    fits = {"terms": library.has_terms} if deck == "terms" else {}
     pool = library.deck(scene.segment.direction, fits)
     if len(pool) < 2:
         return None
@@ -152,7 +152,7 @@ def _unlike(library: Library, segment: DirectedPair) -> list[LexiconTerm]:
     return [term for term in terms if not occurrences(term.target, term.source)]
 
 
-@drawing_demand("ask-word", _unlike, fits=Library.terms, ends=True)
+@drawing_demand("ask-word", _unlike, fits=Library.has_terms, ends=True)
 def ask_word(scene: Scene, term: LexiconTerm, rng: Random) -> Step:
     """Asks how one word of the source was translated; the answer is that word alone."""
     most, unit = (12, "characters") if languages.is_unspaced(scene.segment.target) else (4, "words")

@@ -3,7 +3,8 @@ and fragment finds terms that are translated consistently (Smadja et al. 1996, C
 Linguistics 22(1)), also in Chinese, where a random run of characters would cut words."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
@@ -17,7 +18,6 @@ MAX_SHARE = 0.1  # share of segments above which a word is a function word
 MIN_DICE = 0.7  # below it a fragment is too often something else
 MIN_LETTERS = 3
 MAX_SEGMENTS = 40_000  # segments that are counted; more of them find no more common terms
-
 
 MOST_LETTERS = 0.5
 """Largest share of a sentence's letters that is exchanged; the rest must show what it says."""
@@ -48,14 +48,19 @@ class PairLexicon:
                     together[word].update(kept)
         self._table = _mutual_best(together, words_of, fragments_of)
 
-    def terms(self, source_text: str, target_text: str) -> list[LexiconTerm]:
-        """Returns the terms found in both texts, in the order of the source, as written there."""
-        found: dict[str, LexiconTerm] = {}
+    def pairs(self, source_text: str, target_text: str) -> Iterator[tuple[str, str]]:
+        """Yields the words and fragments found in both texts, in the order of the source."""
         for word in _fragments(source_text, 1):
             fragment = self._table.get(word)
             if fragment and occurrences(target_text, fragment) == 1:
-                term = LexiconTerm(written(source_text, word), written(target_text, fragment))
-                found.setdefault(normalise(term.target), term)
+                yield word, fragment
+
+    def terms(self, source_text: str, target_text: str) -> list[LexiconTerm]:
+        """Returns the terms found in both texts, in the order of the source, as written there."""
+        found: dict[str, LexiconTerm] = {}
+        for word, fragment in self.pairs(source_text, target_text):
+            term = LexiconTerm(written(source_text, word), written(target_text, fragment))
+            found.setdefault(normalise(term.target), term)
         return [  # without what is only a part of another term
             term
             for term in found.values()
@@ -63,30 +68,35 @@ class PairLexicon:
         ]
 
 
-def _fragments(text: str, longest: int) -> list[str]:
+@lru_cache(maxsize=1 << 12)  # a text's are asked for again with its translation
+def _fragments(text: str, longest: int) -> tuple[str, ...]:
     """Returns distinct words and runs of words; of unspaced text runs of 2 to 5 characters."""
     text = normalise(text)
     units = words(text)
-    spaced = not ONE_UNSPACED.search(text)
-    wides = [False if spaced else is_unspaced_character(unit[0]) for unit in units]
+    if not ONE_UNSPACED.search(text):
+        starts = [n for n, unit in enumerate(units) if len(unit) >= MIN_LETTERS]
+        runs = (" ".join(units[n : n + size + 1]) for n in starts for size in range(longest))
+        return tuple(dict.fromkeys(run for run in runs if run in text and not run.isdigit()))
+    wides = [is_unspaced_character(unit[0]) for unit in units]
     result: dict[str, None] = {}
     for start, wide in enumerate(wides):
         if wide or len(units[start]) >= MIN_LETTERS:
             least, most = (2, 5) if wide else (1, longest)
             for end in range(start + least, min(start + most, len(units)) + 1):
                 fragment = ("" if wide else " ").join(units[start:end])
-                alike = spaced or (not wide) not in wides[start:end]
+                alike = (not wide) not in wides[start:end]
                 if alike and fragment in text and not fragment.isdigit():
                     result[fragment] = None
-    return list(result)
+    return tuple(result)
 
 
-def _frequent(sides: Sequence[tuple[str, list[str]]], limit: float) -> dict[str, int]:
+def _frequent(sides: Sequence[tuple[str, Sequence[str]]], limit: float) -> dict[str, int]:
     """Returns the number of segments of each fragment that is neither rare nor everywhere."""
     counts = Counter(one for _, fragments in sides for one in fragments)
-    places = {(one, document) for document, fragments in sides for one in fragments}
+    some = {one: n for one, n in counts.items() if MIN_DOCUMENTS <= n <= limit}
+    places = {(one, document) for document, found in sides for one in found if one in some}
     spread = Counter(one for one, _ in places)
-    return {one: n for one, n in counts.items() if n <= limit and spread[one] >= MIN_DOCUMENTS}
+    return {one: n for one, n in some.items() if spread[one] >= MIN_DOCUMENTS}
 
 
 def _mutual_best(

@@ -83,6 +83,7 @@ class Library:
         self._decks: dict[tuple[str, str], Deck] = {}
         self._pools: dict[tuple[str, str], frozenset[int]] = {}
         self._terms: dict[DirectedPair, list[LexiconTerm]] = {}
+        self._termed: dict[DirectedPair, bool] = {}
         self._term_lists = term_lists
         self.uses: Counter[str] = Counter()
         self.listed: Counter[str] = Counter()
@@ -133,17 +134,27 @@ class Library:
         """Returns the terms of a segment that both its texts have, in the order of the source:
         translated consistently (see ``lexicon``) or from term lists (see ``listed``)."""
         if segment not in self._terms:
-            texts = segment.source_text, segment.target_text
-            if segment.direction not in self._lexicons:
-                known = self.segments(segment.direction)
-                if self._lexicon_rows is not None:
-                    known = _segments(self._lexicon_rows, segment.direction, {})
-                self._lexicons[segment.direction] = PairLexicon(known[: self._explored])
-            learnt = self._lexicons[segment.direction].terms(*texts)
-            terms = self._lists.get(segment.direction)
-            listed = terms.terms(*texts) if terms else []
-            self._terms[segment] = joined(learnt, listed, segment.source_text)
+            (lexicon, terms), texts = self._sources(segment.direction), segment[-2:]
+            listed = list(terms.terms(*texts)) if terms else []
+            self._terms[segment] = joined(lexicon.terms(*texts), listed, segment.source_text)
         return self._terms[segment]
+
+    def has_terms(self, segment: DirectedPair) -> bool:
+        """Tells whether a segment has any terms; the first one is enough to know it."""
+        if segment not in self._termed:
+            (lexicon, terms), texts = self._sources(segment.direction), segment[-2:]
+            listed = terms.terms(*texts) if terms else ()
+            self._termed[segment] = any(lexicon.pairs(*texts)) or any(listed)
+        return self._termed[segment]
+
+    def _sources(self, direction: str) -> tuple[PairLexicon, TermList | None]:
+        """Returns what the terms of a direction are taken from: those learnt and those listed."""
+        if direction not in self._lexicons:
+            known = self.segments(direction)
+            if self._lexicon_rows is not None:
+                known = _segments(self._lexicon_rows, direction, {})
+            self._lexicons[direction] = PairLexicon(known[: self._explored])
+        return self._lexicons[direction], self._lists.get(direction)
 
     @cached_property
     def _lists(self) -> dict[str, TermList]:

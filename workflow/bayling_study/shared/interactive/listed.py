@@ -41,7 +41,7 @@ class TermList:
     def __init__(self, segments: Sequence[DirectedPair]) -> None:
         self._segments = segments
         self._entries: dict[str, list[str]] = {}
-        self._beginning: dict[str, list[str]] = {}
+        self._lengths: dict[str, set[int]] = {}  # by the first word
 
     @cached_property
     def _vocabularies(self) -> tuple[Vocabulary, Vocabulary]:
@@ -57,30 +57,22 @@ class TermList:
             return False
         if not known:
             start, end = spans(term)[0]
-            self._beginning.setdefault(term[start:end], []).append(term)
+            self._lengths.setdefault(term[start:end], set()).add(len(term))
         self._entries.setdefault(term, []).append(translation)
         return True
 
-    def terms(self, source_text: str, target_text: str) -> list[LexiconTerm]:
-        """Returns the terms that both texts have once, as written there, without words of which two
+    def terms(self, source_text: str, target_text: str) -> Iterator[LexiconTerm]:
+        """Yields the terms that both texts have once, as written there, without words of which two
         translations are in the target: only one is right."""
-        if not self._entries:
-            return []
         one, other = normalise(source_text), normalise(target_text)
-        found: list[LexiconTerm] = []
-        for piece in self._pieces(one):
-            fitting = [text for text in self._entries[piece] if _once(other, text)]
-            widest = max(fitting, key=len, default="")
-            if widest and _once(one, piece) and all(text in widest for text in fitting):
-                found.append(LexiconTerm(written(source_text, piece), written(target_text, widest)))
-        return found
-
-    def _pieces(self, text: str) -> Iterator[str]:
-        """Yields the source terms that begin at a word of a text."""
-        for start, end in spans(text):
-            for term in self._beginning.get(text[start:end], ()):
-                if text.startswith(term, start):
-                    yield term
+        for start, end in spans(one) if self._entries else ():
+            for size in self._lengths.get(one[start:end], ()):
+                piece = one[start : start + size]
+                known = self._entries.get(piece, []) if len(piece) == size else []
+                fitting = [text for text in known if _once(other, text)]
+                widest = max(fitting, key=len) if fitting else ""
+                if widest and _once(one, piece) and all(text in widest for text in fitting):
+                    yield LexiconTerm(written(source_text, piece), written(target_text, widest))
 
 
 def _once(text: str, term: str) -> bool:
@@ -96,8 +88,9 @@ def joined(learnt: list[LexiconTerm], listed: list[LexiconTerm], source: str) ->
     sides = {term: [normalise(side) for side in term] for term in (*learnt, *listed)}
     result = list(learnt)
     for term in sorted(listed, key=lambda term: -len(term.source)):
-        pairs = (p for other in result for p in zip(sides[term], sides[other], strict=True))
-        near = ((a, b) for a, b in pairs if a in b or b in a)
+        (one, two), known = sides[term], [sides[other] for other in result]
+        near = [(one, a) for a, _ in known if a in one or one in a]
+        near += [(two, b) for _, b in known if b in two or two in b]
         if not any(occurrences(a, b) or occurrences(b, a) for a, b in near):
             result.append(term)
     text = normalise(source)

@@ -60,7 +60,7 @@ def translate_part(scene: Scene, library: Library, rng: Random) -> Step:
     return Step("translate-part", user, target, [in_script(part.target)], part, scene.segment)
 
 
-@demand("include-words", opens=True, fits=Library.terms)
+@demand("include-words", opens=True, fits=Library.has_terms)
 def include_words(scene: Scene, library: Library, rng: Random) -> Step | None:
     """Asks for a translation with certain words in it (BayLing's constrained translation)."""
     terms = [term.target for term in library.terms(scene.segment) if is_quotable(term.target)]
@@ -100,7 +100,7 @@ def keep_name(scene: Scene, name: str, rng: Random) -> Step:
 def _has_draft(library: Library, segment: DirectedPair) -> bool:
     """Tells whether a wrong draft can be made: a partner segment, or a term to leave out."""
     partners = any(edit.target_old for edit in library.edits(segment))
-    return partners or bool(library.terms(segment))
+    return partners or library.has_terms(segment)
 
 
 @demand("correct-draft", opens=True, fits=_has_draft)

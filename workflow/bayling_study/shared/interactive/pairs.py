@@ -26,14 +26,13 @@ NEIGHBOURS = 12  # partners looked at for one segment; formulaic interfaces have
 JOINTS = frozenset("-–/_.:")
 """Characters that join the parts of one word; a block beside one is half a word."""
 
-Tokens = list[str]
+Places = Sequence[tuple[int, int]]
 
 BASE = np.uint64(0x9E3779B97F4A7C15)
 """Odd, so that it has an inverse modulo 2^64: a tail's hash is moved by a product."""
 INVERSE = np.uint64(pow(int(BASE), -1, 1 << 64))
 STEP, SALT = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 """Odd multipliers that spread small numbers over 64 bits (those of SplitMix64)."""
-POWERS = np.cumprod(np.concatenate(([np.uint64(1)], np.full(511, BASE, np.uint64))))
 
 
 class Edit(NamedTuple):
@@ -55,13 +54,15 @@ class MinimalPairs:
     def __init__(self, segments: Sequence[DirectedPair]) -> None:
         self._segments = segments
         self._numbers = {segment: number for number, segment in enumerate(segments)}
-        values: dict[str, int] = {}
-        frames = [_frames(_tokens(segment.source_text), values) for segment in segments]
-        owners = np.repeat(np.arange(len(frames), dtype=np.int32), [len(f) for f in frames])
-        hashes = np.concatenate(frames) if frames else np.empty(0, np.uint64)
-        self._frames = frames
-        order = np.argsort(hashes, kind="stable")
-        self._sorted, self._owners = hashes[order], owners[order]
+        hashes, owners = _frames([_tokens(segment.source_text) for segment in segments])
+        order = np.lexsort((owners, hashes))
+        self._owners = owners[order]
+        starts = np.flatnonzero(np.diff(hashes[order], prepend=~hashes[order[:1]]))
+        sizes = np.diff(starts, append=len(order))
+        starts, sizes, shared = starts[sizes > 1], sizes[sizes > 1], np.repeat(sizes > 1, sizes)
+        again = np.lexsort((order[shared], self._owners[shared]))
+        self._groups = np.stack((starts, starts + sizes), axis=1).repeat(sizes, axis=0)[again]
+        self._parts = np.searchsorted(self._owners[shared][again], np.arange(len(segments) + 1))
         self._edits: dict[DirectedPair, list[Edit]] = {}
 
     def edits(self, segment: DirectedPair) -> list[Edit]:
@@ -76,11 +77,9 @@ class MinimalPairs:
         own = self._numbers.get(segment)
         if own is None:
             return []
-        starts = np.searchsorted(self._sorted, self._frames[own], "left")
-        ends = np.searchsorted(self._sorted, self._frames[own], "right")
         partners: dict[int, None] = {}
-        for place in np.flatnonzero(ends - starts > 1):
-            group = self._owners[starts[place] : ends[place]]
+        for start, end in self._groups[self._parts[own] : self._parts[own + 1]].tolist():
+            group = self._owners[start:end]
             after = np.searchsorted(group, own, "right")
             for number in np.concatenate((group[after:], group[:after]))[:NEIGHBOURS].tolist():
                 if number != own:
@@ -105,13 +104,13 @@ def difference(one: DirectedPair, other: DirectedPair) -> Edit | None:
         return None
     if target.new and occurrences(one.target_text, target.new):
         return None
-    return Edit(other, source.old, source.new, target.old, target.new, target.before)
+    return Edit(other, *source[:2], *target[:2], _anchor(one.target_text, target.head))
 
 
 class _Blocks(NamedTuple):
     old: str
     new: str
-    before: str
+    head: int
     kept: float
     cut: bool
 
@@ -139,10 +138,10 @@ def _blocks(one: str, other: str) -> _Blocks:
     new = _cut(other, right[head : len(right) - tail])
     inside = any(_in_compound(t, p, head, tail) for t, p in ((one, left), (other, right)))
     added = lone and not (old and new)
-    return _Blocks(old, new, _anchor(one, left, head), kept, inside or added)
+    return _Blocks(old, new, head, kept, inside or added)
 
 
-def _in_compound(text: str, places: list[tuple[int, int]], head: int, tail: int) -> bool:
+def _in_compound(text: str, places: Places, head: int, tail: int) -> bool:
     """Tells whether a block touches a hyphen or a slash, without a space between."""
     if head == len(places) - tail:
         return False
@@ -150,8 +149,9 @@ def _in_compound(text: str, places: list[tuple[int, int]], head: int, tail: int)
     return text[start - 1 : start] in JOINTS or text[end : end + 1] in JOINTS
 
 
-def _anchor(text: str, places: list[tuple[int, int]], head: int) -> str:
-    """Returns the one or two words in front of a place, empty where they do not read well."""
+def _anchor(text: str, head: int) -> str:
+    """Returns the one or two words in front of a word, empty where they do not read well."""
+    places = spans(text)
     for size in (2, 1):
         anchor = _cut(text, places[max(head - size, 0) : head])
         wide = {is_unspaced_character(letter) for letter in anchor if letter.isalnum()}
@@ -161,7 +161,7 @@ def _anchor(text: str, places: list[tuple[int, int]], head: int) -> str:
     return ""
 
 
-def _cut(text: str, places: list[tuple[int, int]]) -> str:
+def _cut(text: str, places: Places) -> str:
     return text[places[0][0] : places[-1][1]] if places else ""
 
 
@@ -172,23 +172,29 @@ def _size(fragment: str) -> float:
     return wide / MAX_CHARACTERS + (len(tokens) - wide) / MAX_WORDS
 
 
-def _tokens(text: str) -> Tokens:
+def _tokens(text: str) -> list[str]:
     return [text[start:end] for start, end in spans(text)]
 
 
-def _frames(tokens: Tokens, values: dict[str, int]) -> npt.NDArray[np.uint64]:
-    """Returns the hashes of what is left of a text when each block is cut out, the smallest first,
-    for the nearest partners; ``values`` numbers the tokens that were met, in their first order."""
-    longest = MAX_CHARACTERS if any(map(is_unspaced_character, tokens)) else MAX_WORDS
-    count = len(tokens)
-    codes = np.array([values.setdefault(t, len(values) + 1) for t in tokens], np.uint64)
-    powers = POWERS[:count] if count <= len(POWERS) else BASE ** np.arange(count, dtype=np.uint64)
-    heads = np.zeros(count + 1, np.uint64)
-    np.cumsum(codes * STEP * powers, out=heads[1:])
-    parts = []
-    for size in range(max(0, min(longest, count - MIN_WORDS)) + 1):
-        if count - size >= MIN_WORDS:
-            start = np.arange(count - size + 1)
-            tails = (heads[-1] - heads[start + size]) * INVERSE ** np.uint64(size)
-            parts.append(heads[start] * SALT ^ (tails + start.astype(np.uint64)) * STEP)
-    return np.concatenate(parts) if parts else np.empty(0, np.uint64)
+def _frames(texts: Sequence[list[str]]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int32]]:
+    """Returns the hashes of what is left of each text when each block is cut out, and the texts'
+    numbers; for one text the smallest blocks come first, for the nearest partners."""
+    values: dict[str, int] = {}
+    codes = np.array([values.setdefault(t, len(values) + 1) for text in texts for t in text], "u8")
+    counts = np.array([len(text) for text in texts], np.int64)
+    wide = np.array([any(map(is_unspaced_character, text)) for text in texts], bool)
+    ends = np.cumsum(counts)
+    places = np.arange(len(codes)) - (ends - counts).repeat(counts)
+    sums = np.zeros(len(codes) + 1, np.uint64)
+    np.cumsum(codes * STEP * BASE ** places.astype(np.uint64), out=sums[1:])
+    hashes, owners = [np.empty(0, np.uint64)], [np.empty(0, np.int32)]
+    for size in range(MAX_CHARACTERS + 1):
+        fits = (counts - size >= MIN_WORDS) & (wide | (size <= MAX_WORDS))
+        own = np.flatnonzero(fits).repeat(counts[fits] - size + 1)
+        first = ends[own] - counts[own]
+        start = np.arange(len(own)) - np.searchsorted(own, own)
+        heads = sums[first + start] - sums[first]
+        tails = (sums[ends[own]] - sums[first + start + size]) * INVERSE ** np.uint64(size)
+        hashes.append(heads * SALT ^ (tails + start.astype(np.uint64)) * STEP)
+        owners.append(own.astype(np.int32))
+    return np.concatenate(hashes), np.concatenate(owners)

@@ -32,24 +32,18 @@ class Demand:
 DEMANDS: dict[str, Demand] = {}  # all demands by name
 
 
-def demand(
-    name: str, *, fits: Fits | None = None, opens: bool = False, ends: bool = False, after: str = ""
-) -> Callable[[Make], Make]:
-    """Registers a function as a demand; see ``Demand`` for the arguments."""
+def demand(name: str, **options: Any) -> Callable[[Make], Make]:
+    """Registers a function as a demand; see ``Demand`` for the options."""
 
     def register(make: Make) -> Make:
-        DEMANDS[name] = Demand(name, make, fits, opens, ends, after)
+        DEMANDS[name] = Demand(name, make, **options)
         return make
 
     return register
 
 
 def drawing_demand(
-    name: str,
-    options: Callable[[Library, DirectedPair], Sequence[Any]],
-    fits: Fits | None = None,
-    opens: bool = False,
-    ends: bool = False,
+    name: str, options: Callable[[Library, DirectedPair], Sequence[Any]], **others: Any
 ) -> Callable[[Callable[[Scene, Any, Random], Step | None]], Make]:
     """Registers ``make(scene, option, rng)``, which gets a random one of the options, as a demand;
     without options there is no material, and ``fits`` may be a weaker condition."""
@@ -59,7 +53,7 @@ def drawing_demand(
             found = options(library, scene.segment)
             return make(scene, rng.choice(found), rng) if found else None
 
-        return demand(name, fits=fits or options, opens=opens, ends=ends)(drawn)
+        return demand(name, **{"fits": options} | others)(drawn)
 
     return register
 

@@ -3,12 +3,15 @@ tokenizer for each span; here all spans of a batch go to it in one call, which f
 conversations saves most of the time. A test compares the results."""
 
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import compress
 from typing import Any
 
 from bayling_study.config.systems import TemplateName
 from bayling_study.shared.templates import encoding
 from bayling_study.shared.templates.spans import Message, Span, check_messages
+
+SEAM = 64  # tokens by which those of a text and of its parts differ at most
 
 
 def count_tokens(
@@ -23,29 +26,39 @@ def count_tokens(
         check_messages(messages, last="assistant")
     spans = [encoding.spans_of(template, messages, tokenizer) for messages in conversations]
     texts, less = _texts(tokenizer, spans)
+    lead = template != "foundation" and encoding.adds_bos(tokenizer)
+    left = map(operator.sub, _lengths(backend, texts), less)
+    counts = [[1 if span.special else next(left) for span in row] for row in spans]
+    taught = [map(operator.attrgetter("supervised"), row) for row in spans]
+    return [(lead + sum(n), sum(compress(n, own))) for n, own in zip(counts, taught, strict=True)]
+
+
+def fits(tokenizer: Any, texts: list[str], most: list[int], known: dict[str, int]) -> list[bool]:
+    """Tells of which texts it is sure that they have at most so many tokens. Those of the first
+    words are counted, as many as it takes; of the rest no token stands for less than a byte. Words
+    are tokenised apart, give or take ``SEAM`` tokens, and ``known`` keeps their numbers."""
+    spare = [n - len(t.encode("utf-8", "replace")) for t, n in zip(texts, most, strict=True)]
+    result = [n >= 0 for n in spare]
+    long = [number for number, n in enumerate(spare) if n < 0]
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend and long:
+        heads = [texts[n][: 3 * (SEAM - spare[n]) // 2].split(" ")[:-1] for n in long]
+        new = list({word for head in heads for word in head} - known.keys())
+        least, *counts = _lengths(backend, ["a", *(f"a {word}" for word in new)])
+        known.update(zip(new, (count - least for count in counts), strict=True))
+        for number, head in zip(long, heads, strict=True):
+            size = len(" ".join(head).encode("utf-8", "replace"))
+            result[number] = size - sum(map(known.__getitem__, head)) >= SEAM - spare[number]
+    return result
+
+
+def _lengths(backend: Any, texts: Sequence[str]) -> list[int]:
+    """Returns the numbers of tokens of texts, in which the names of special ones mean nothing."""
     before, backend.encode_special_tokens = backend.encode_special_tokens, True
     try:
-        lengths = [len(e) for e in backend.encode_batch_fast(texts, add_special_tokens=False)]
+        return [len(e) for e in backend.encode_batch_fast(texts, add_special_tokens=False)]
     finally:
         backend.encode_special_tokens = before
-    lead = template != "foundation" and encoding.adds_bos(tokenizer)
-    counts = map(operator.sub, lengths, less)
-    return [_sums(row, counts, int(lead)) for row in spans]
-
-
-def exceeds(tokenizer: Any, template: TemplateName, messages: Sequence[Message], most: int) -> bool:
-    """Tells whether a conversation has more tokens than ``most``. Its longest spans are counted, no
-    more than it takes: no token of the others stands for less than a byte. Checks as ``encode``."""
-    check_messages(messages, last="assistant")
-    spans = encoding.spans_of(template, messages, tokenizer)
-    sizes = [len(span.text.encode("utf-8", "replace")) + 1 for span in spans]
-    total = sum(sizes) + 1
-    for number in sorted(range(len(spans)), key=sizes.__getitem__, reverse=True):
-        if total <= most:
-            return False
-        before = spans[number - 1] if number else None
-        total += len(encoding.one_span_ids(tokenizer, spans[number], before)) - sizes[number]
-    return total - 1 + (template != "foundation" and encoding.adds_bos(tokenizer)) > most
 
 
 def _texts(tokenizer: Any, spans: list[list[Span]]) -> tuple[list[str], list[int]]:
@@ -62,12 +75,3 @@ def _texts(tokenizer: Any, spans: list[list[Span]]) -> tuple[list[str], list[int
                 texts.append(span.text if plain else f"\n{span.text}")
                 less.append(0 if plain else newline)
     return texts, less
-
-
-def _sums(spans: list[Span], counts: Iterator[int], lead: int) -> tuple[int, int]:
-    total, supervised = lead, 0
-    for span in spans:
-        count = 1 if span.special else next(counts)
-        total += count
-        supervised += count * span.supervised
-    return total, supervised

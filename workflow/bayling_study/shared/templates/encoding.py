@@ -126,14 +126,13 @@ def span_ids(
     lead = template != "foundation" and adds_bos(tokenizer)
     ids, mask = [tokenizer.bos_token_id] * lead, [False] * lead
     for before, span in zip([None, *spans], spans, strict=False):
-        added = one_span_ids(tokenizer, span, before)
+        added = _span_ids(tokenizer, span, before)
         ids += added
         mask += [span.supervised] * len(added)
     return ids, mask
 
 
-def one_span_ids(tokenizer: Any, span: Span, before: Span | None) -> list[int]:
-    """Returns the ids of a span behind another one, or at the start."""
+def _span_ids(tokenizer: Any, span: Span, before: Span | None) -> list[int]:
     if span.special:
         return [_special_id(tokenizer, span.text)]
     at_start = before is None or (before.special and marks_after_special(tokenizer))

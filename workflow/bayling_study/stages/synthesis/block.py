@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count, islice
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from bayling_study.core.progress import Progress
 from bayling_study.shared.interactive.dialogue import Director, Rejections
 from bayling_study.shared.interactive.library import Library
 from bayling_study.stages.synthesis.decontamination import Contamination
-from bayling_study.stages.synthesis.gate import Accepted, Gate
+from bayling_study.stages.synthesis.gate import Gate
 from bayling_study.stages.synthesis.hashing import Hashes
 from bayling_study.stages.synthesis.order import write_block
 from bayling_study.stages.synthesis.registry import Recipe, Workshop, recipe_named
@@ -114,7 +115,7 @@ class BlockCounts:
 @dataclass(kw_only=True)
 class Result(BlockCounts):
     """What a block made, in the file ``path``: how many conversations of each recipe. ``keys`` are
-    theirs (``Accepted.key``) by recipe and direction; ``taken`` upstream conversations are used
+    theirs (``Instruction.key``) by recipe and direction; ``taken`` upstream conversations are used
     up."""
 
     path: Path
@@ -140,7 +141,7 @@ def make_block(
     workshop = Workshop(mixture, library, director, general, teachers or {})
     known = np.load(job.seen, mmap_mode="r") if job.seen else None
     gate = Gate(mixture, context.tokenizer, context.tests, seed, known)
-    rows: list[Accepted] = []
+    rows: list[Instruction] = []
     for portion in job.portions:
         made = list(_portion(portion, job.number, workshop, gate, seed))
         result.made[portion.recipe] += len(made)
@@ -194,7 +195,7 @@ def _library(job: BlockJob, context: BlockContext, result: Result, counted: bool
 
 def _portion(
     portion: Portion, block: int, workshop: Workshop, gate: Gate, seed: int
-) -> Iterator[Accepted]:
+) -> Iterator[Instruction]:
     """Yields the conversations of one recipe and direction, fewer when material runs out."""
     recipe = recipe_named(portion.recipe)
     if recipe.taught and "teacher" not in workshop.teachers:
@@ -209,7 +210,7 @@ def _portion(
             break
         passed = gate.admit(_answered(drawn, recipe, workshop))
         for row in passed:
-            row.instruction.id = f"{recipe.name}/{place}/{block:04d}-{done:06d}"
+            row.id = f"{recipe.name}/{place}/{block:04d}-{done:06d}"
             yield row
             done += 1
         misses = 0 if passed or not (recipe.directed or recipe.batch) else misses + len(drawn)
@@ -247,8 +248,9 @@ def _drafts(
 ) -> Iterator[Instruction | TeacherQuestion | None]:
     """Yields one draft after the other, nothing for a draw that led nowhere. An undirected recipe
     that has nothing more ends it."""
+    rng = Random()  # seeded anew for each draft, which takes half the time of a new one
     for number in count():
-        rng = seeds.generator(seed, recipe.name, direction or "all", str(block), str(number))
+        rng.seed(seeds.derive_seed(seed, recipe.name, direction or "all", str(block), str(number)))
         made = recipe.make(workshop, direction, rng)
         if made is None and not recipe.directed:
             return

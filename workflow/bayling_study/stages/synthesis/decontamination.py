@@ -21,13 +21,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from bayling_study.core.records import stream_prompts
 from bayling_study.stages.synthesis.folding import FOLDINGS, Changes, named, spellings
 from bayling_study.stages.synthesis.hashing import Hashes, Integers, Runs, Units, units
-
-Bytes = npt.NDArray[np.uint8]
 
 CHARACTERS_PER_WORD = 1.6
 WORDS = np.array([13, 8, 6])
@@ -36,7 +33,7 @@ ORDERS = sorted({*WORDS.tolist(), *CHARACTERS.tolist()}, reverse=True)
 WHOLE = 0  # stands for the order of an n-gram that is a whole text
 MIN_WHOLE = 3  # words of the shortest text that counts as a whole (5 characters)
 BATCH = 4096  # texts hashed at a time
-SLOTS = 16  # bits of the filter in front of the sorted hashes, for each hash
+SLOTS = 16  # bits, at least, for each n-gram, in which it and its first units are marked
 
 
 class Overlap(NamedTuple):
@@ -47,73 +44,63 @@ class Overlap(NamedTuple):
     reason: str
 
 
-class _Grams:
-    """The n-grams of one order of all suites, with a bit filter that spares most searches."""
-
-    def __init__(self, hashes: Hashes, suites: Bytes, changes: Changes) -> None:
-        self.hashes, first = np.unique(hashes, return_index=True)
-        self.suites, self.changes = suites[first], changes[first]
-        self._shift = np.uint64(64 - max(16, int(len(hashes) * SLOTS).bit_length()))
-        self._filter = np.zeros(1 << (64 - int(self._shift) - 3), np.uint8)
-        places = self.hashes >> self._shift
-        bits = np.left_shift(1, places & np.uint64(7)).astype(np.uint8)
-        np.bitwise_or.at(self._filter, places >> np.uint64(3), bits)
-
-    def find(self, hashes: Hashes) -> tuple[Integers, Bytes, Changes]:
-        """Returns the places in ``hashes`` that are known, suite and changes of each."""
-        places = hashes >> self._shift
-        bytes_ = self._filter[places >> np.uint64(3)]
-        maybe = np.flatnonzero((bytes_ >> (places & np.uint64(7)).astype(np.uint8)) & 1)
-        near = np.searchsorted(self.hashes, hashes[maybe])
-        near[near == len(self.hashes)] = 0
-        sure = self.hashes[near] == hashes[maybe] if len(self.hashes) else near < 0
-        return maybe[sure], self.suites[near[sure]], self.changes[near[sure]]
-
-
 class Contamination:
-    """What the tests hold. ``tests`` has each suite's texts, sources and references alike; a text
-    of several suites counts for the first."""
+    """What the tests hold: the n-grams of all orders, and marks that spare most searches. ``tests``
+    has each suite's texts, sources and references alike; a text of several suites counts for the
+    first."""
 
     def __init__(self, tests: Mapping[str, Iterable[str]]) -> None:
-        found: dict[int, list[tuple[Hashes, int, Changes]]] = {n: [] for n in (WHOLE, *ORDERS)}
+        none = np.empty(0, np.uint64)
+        parts = [(none, none, none.astype(np.uint8), np.empty((0, len(FOLDINGS)), np.uint8))]
         for number, texts in enumerate(tests.values()):
             left = iter(texts)
             while some := list(islice(left, BATCH)):
                 spelt, _ = spellings(some)
-                for order, hashes, changes in _test_grams(units(spelt), len(spelt)):
-                    found[order].append((hashes, number, changes))
+                for found, firsts, changed in _test_grams(units(spelt), len(spelt)):
+                    parts.append((found, firsts, np.full(len(found), number, np.uint8), changed))
         self.suites = list(tests)
-        self._grams = {order: _Grams(*_joined(parts)) for order, parts in found.items()}
+        hashes, heads, owners, changes = (np.concatenate(part) for part in zip(*parts, strict=True))
+        self._hashes, first = np.unique(hashes, return_index=True)
+        self._owners, self._changes = owners[first], changes[first]
+        size = max(16, (len(self._hashes) * SLOTS).bit_length())
+        self._shift, marks = np.uint64(64 - size), np.zeros(1 << size, bool)
+        marks[np.append(hashes, heads) >> self._shift] = True
+        self._marks = np.packbits(marks, bitorder="little")
+
+    def _marked(self, hashes: Hashes) -> Integers:
+        """Returns the places in ``hashes`` of those that may be an n-gram's or its first units'."""
+        places = hashes >> self._shift
+        bits = self._marks[places >> np.uint64(3)] >> (places & np.uint64(7)).astype(np.uint8)
+        return np.flatnonzero(bits & 1)
 
     def find(self, texts: Sequence[str]) -> list[Overlap | None]:
         """Returns for each text why it must go, or nothing."""
         result: list[Overlap | None] = [None] * len(texts)
         spelt, numbers = spellings(texts)
         cut = units(spelt)
-        for order, hashes, starts, ends in _grams_of(cut, len(spelt)):
-            places, suites, changes = self._grams[order].find(hashes)
-            if not len(places):
+        runs = Runs(cut.hashes)
+        places = self._marked(runs.windows(ORDERS[-1]))
+        for order, hashes, starts, ends in _grams_of(cut, runs, len(spelt), places):
+            maybe = self._marked(hashes)
+            near = np.searchsorted(self._hashes[:-1], hashes[maybe])
+            sure = self._hashes[near] == hashes[maybe]
+            near, found = near[sure], maybe[sure]
+            if not len(found):
                 continue
             reason = f"shares a {order}-gram with a test text" if order else "equals a test text"
-            starts, ends = starts[places], ends[places]
+            starts, ends = starts[found], ends[found]
             owners = numbers[cut.texts[starts]]
-            changed = changes - cut.changes(starts, ends, not order)
-            for place, suite, change in zip(owners, suites, changed, strict=True):
+            changed = self._changes[near] - cut.changes(starts, ends, not order)
+            for place, suite, change in zip(owners, self._owners[near], changed, strict=True):
                 result[place] = result[place] or Overlap(self.suites[suite], reason + named(change))
         return result
 
 
-def _joined(parts: list[tuple[Hashes, int, Changes]]) -> tuple[Hashes, Bytes, Changes]:
-    if not parts:
-        return np.empty(0, np.uint64), np.empty(0, np.uint8), np.empty((0, len(FOLDINGS)), np.uint8)
-    hashes, suites, changes = zip(*parts, strict=True)
-    owners = np.repeat(np.array(suites, np.uint8), [len(part) for part in hashes])
-    return np.concatenate(hashes), owners, np.concatenate(changes)
-
-
-def _grams_of(cut: Units, count: int) -> Iterable[tuple[int, Hashes, Integers, Integers]]:
-    """Yields order, hashes, starts and ends of all n-grams of a batch, whole texts first."""
-    runs = Runs(cut.hashes)
+def _grams_of(
+    cut: Units, runs: Runs, count: int, places: Integers
+) -> Iterable[tuple[int, Hashes, Integers, Integers]]:
+    """Yields order, hashes, starts and ends of all texts of a batch, then of the n-grams that begin
+    at some of its units."""
     sizes = np.bincount(cut.texts, minlength=count)
     ends = np.cumsum(sizes)
     weights = np.where(cut.wide, 1 / CHARACTERS_PER_WORD, 1.0)
@@ -122,22 +109,25 @@ def _grams_of(cut: Units, count: int) -> Iterable[tuple[int, Hashes, Integers, I
     starts = ends - sizes
     yield WHOLE, runs.hashes(starts, ends) + sizes.astype(np.uint64), starts, ends
     for order in ORDERS:
-        last = len(cut.texts) - order + 1
-        if last > 0:
-            starts = np.flatnonzero(cut.texts[:last] == cut.texts[order - 1 :])
-            yield order, runs.hashes(starts, starts + order), starts, starts + order
+        starts = places[: np.searchsorted(places, len(cut.texts) - order, "right")]
+        starts = starts[cut.texts[starts] == cut.texts[starts + order - 1]]
+        yield order, runs.hashes(starts, starts + order), starts, starts + order
 
 
-def _test_grams(cut: Units, count: int) -> Iterable[tuple[int, Hashes, Changes]]:
+def _test_grams(cut: Units, count: int) -> Iterable[tuple[Hashes, Hashes, Changes]]:
     """Yields the n-grams by which the tests of a batch are known: one order for each text. With
-    them comes what foldings changed in each."""
+    them come the hashes of the first units of each, and what foldings changed in it."""
+    runs = Runs(cut.hashes)
+    heads = runs.windows(ORDERS[-1])
     sizes = np.bincount(cut.texts, minlength=count)
     wide = 2 * np.bincount(cut.texts, cut.wide, minlength=count) > sizes
     lengths = np.where(wide, CHARACTERS[:, None], WORDS[:, None])
     orders = np.where(sizes >= lengths, lengths, WHOLE).max(axis=0)
-    for order, hashes, starts, ends in _grams_of(cut, count):
+    for order, hashes, starts, ends in _grams_of(cut, runs, count, np.arange(len(heads))):
         own = orders[cut.texts[starts]] == order if order else np.full(len(starts), True)
-        yield order, hashes[own], cut.changes(starts[own], ends[own], order == WHOLE)
+        starts, ends = starts[own], ends[own]
+        first = heads[starts] if order else heads[:0]
+        yield hashes[own], first, cut.changes(starts, ends, order == WHOLE)
 
 
 def held_out_texts(path: Path) -> Iterator[str]:

@@ -78,12 +78,13 @@ def changes(written: Codes, starts: Places, ends: Places) -> Changes:
 def cased(texts: Sequence[str]) -> Codes:
     """Returns the code points of texts, a line each, in NFKC and without capitals. One comma of
     full width makes Python look at each character around it; so those are exchanged beforehand."""
-    joined = "\n".join(text.replace("\n", " ") for text in texts)
-    if not joined.isascii():
-        codes = np.frombuffer(joined.encode("utf-32-le", "replace"), np.uint32)
-        joined = compatible()[codes].tobytes().decode("utf-32-le")
-        joined = "\n".join(unicodedata.normalize("NFKC", line) for line in joined.split("\n"))
-    joined = joined.casefold()
+    lines = [text.replace("\n", " ") for text in texts]
+    others = [number for number, line in enumerate(lines) if not line.isascii()]
+    codes = "\n".join(lines[number] for number in others).encode("utf-32-le", "replace")
+    forms = compatible()[np.frombuffer(codes, np.uint32)].tobytes().decode("utf-32-le")
+    for number, line in zip(others, forms.split("\n"), strict=False):
+        lines[number] = unicodedata.normalize("NFKC", line)
+    joined = "\n".join(map(str.casefold, lines))
     for letter, form in DIGRAPHS.items():
         joined = joined.replace(letter, form)
     return np.frombuffer(joined.encode("utf-32-le"), np.uint32)

@@ -97,6 +97,11 @@ class Runs:
         back = _powers(INVERSE, len(self._sums))[starts]
         return mix((self._sums[ends] - self._sums[starts]) * back)
 
+    def windows(self, size: int) -> Hashes:
+        """Returns a hash of each run of so many values, other than ``hashes`` unmixed."""
+        count = max(len(self._sums) - size, 0)
+        return (self._sums[size:] - self._sums[:count]) * _powers(INVERSE, count)
+
 
 def units(texts: Sequence[str]) -> Units:
     """Returns the units of texts, folded: case, compatibility forms and what ``folding`` names."""

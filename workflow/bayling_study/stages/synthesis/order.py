@@ -14,8 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bayling_study.stages.synthesis.gate import Accepted
-from bayling_study.stages.synthesis.types import SCHEMA
+from bayling_study.stages.synthesis.types import SCHEMA, Instruction
 
 BUCKET_ROWS = 32_768
 """Conversations of one bucket, about; one of 1,000 characters takes some 1.5 kB."""
@@ -27,11 +26,9 @@ WORK = pa.schema([*SCHEMA, *COUNTS, *DRAWN])
 """Columns of a block: those of the training set, and what the audit counts."""
 
 
-def write_block(path: Path, rows: Sequence[Accepted], buckets: int) -> None:
+def write_block(path: Path, rows: Sequence[Instruction], buckets: int) -> None:
     """Writes a block as one record batch a bucket."""
-    # The conversation's own `instruction`, a language, stands where the row has the conversation.
-    flat = [vars(row) | vars(row.instruction) for row in rows]
-    batch = pa.RecordBatch.from_pylist(flat, schema=WORK)
+    batch = pa.RecordBatch.from_pylist(list(map(vars, rows)), schema=WORK)
     keys = batch["key"].to_numpy()
     order = np.argsort(keys, kind="stable")
     batch, keys = batch.take(pa.array(order)), keys[order]

@@ -66,20 +66,12 @@ class Recipe:
 RECIPES: dict[str, Recipe] = {}  # all recipes by name; ``recipe_named`` fills it
 
 
-def recipe(
-    name: str,
-    *,
-    directed: bool = True,
-    taught: bool = False,
-    fits: Fits = lambda direction: True,
-    batch: int | None = None,
-) -> Callable[[Make], Make]:
-    """Registers a function as a recipe; see ``Recipe`` for the arguments. ``name``, ``directed``
-    and ``taught`` are written out, not computed: the configuration reads them from the source
-    without importing it."""
+def recipe(name: str, **options: Any) -> Callable[[Make], Make]:
+    """Registers a function as a recipe; see ``Recipe`` for the options. The configuration reads
+    ``name``, ``directed`` and ``taught`` from the source: they are written out, not computed."""
 
     def register(make: Make) -> Make:
-        RECIPES[name] = Recipe(name, make, directed, taught, fits, batch)
+        RECIPES[name] = Recipe(name, make, **options)
         return make
 
     return register
@@ -93,4 +85,4 @@ def load_recipes() -> dict[str, Recipe]:
 
 def recipe_named(name: str) -> Recipe:
     """Returns a recipe (``StudyError`` if nothing is registered under that name)."""
-    return look_up("recipe", name, load_recipes())
+    return RECIPES.get(name) or look_up("recipe", name, load_recipes())

@@ -19,7 +19,10 @@ class Instruction:
     the upstream sources, joined by ``+``; ``direction`` is empty for general instructions,
     ``languages`` are sorted codes. ``messages`` are ``{"role", "content"}`` in turn, user first
     unless a system turn leads; ``demands`` the kinds of an interactive one in order;
-    ``instruction`` is the language of the user's wording, where a recipe chose it."""
+    ``instruction`` is the language of the user's wording, where a recipe chose it. The gate sets
+    ``key``, the hash of its text and the mixture's seed, which gives the final order: the same text
+    twice stands side by side there. ``tokens`` are those in the mixture's template, ``supervised``
+    those of them that the loss counts, ends of turns included, if they were counted."""
 
     recipe: str
     source: str
@@ -29,6 +32,9 @@ class Instruction:
     demands: list[str] = field(default_factory=list)
     instruction: str = ""
     id: str = ""
+    key: int = 0
+    tokens: int | None = None
+    supervised: int | None = None
 
 
 def instruction_of(
