@@ -70,6 +70,15 @@ DOWNLOADS = (
     "bayling_study.stages.download.stand_ins",
 )
 """What downloads import, whose libraries read settings from the environment meanwhile."""
+HARNESS = (
+    "transformers.integrations",
+    "transformers.models.llama.modeling_llama",
+    "bayling_study.stages.harness.__main__",
+    "bayling_study.stages.harness.asking",
+)
+"""What the harness's jobs import, whose libraries read settings from the environment meanwhile."""
+OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
+"""What these jobs set before they import."""
 COMET = (
     "comet.cli.score",
     "bayling_study.stages.comet.dataset",

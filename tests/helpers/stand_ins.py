@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from helpers import ROOT
-from helpers.programs import COMET, DOWNLOADS, STUDY, Server, server
+from helpers.programs import COMET, DOWNLOADS, HARNESS, OFFLINE, STUDY, Server, server
 
 COMET_PYTHON = ROOT / ".venv" / "comet" / "bin" / "python"
 COMET_PROGRAMS = ("bayling_study.stages.comet.training", "bayling_study.stages.comet.score")
@@ -44,13 +44,15 @@ def lay_out(root: Path, fresh: bool = False, downloads: Mapping[str, str] | None
     """Gives a working folder the repository's configuration, and environments whose programs are
     forks; with ``fresh``, but for the first of each.
 
-    Downloads are forks only where the variables that all of them have are given: their libraries
-    read some of these while they are imported.
+    Downloads and the harness are forks only where the variables that all jobs have are given: their
+    libraries read some of these while they are imported.
     """
     (root / "config").symlink_to(ROOT / "config")
     programs = dict.fromkeys(STUDY_PROGRAMS, server(STUDY))
     if downloads is not None:
         programs["bayling_study.stages.download"] = server(DOWNLOADS, more=(*downloads.items(),))
+        own = (*{**downloads, **OFFLINE}.items(),)
+        programs["bayling_study.stages.harness"] = server(HARNESS, more=own)
     stand_in(root / ".venv" / "bin" / "python", programs, fresh=fresh)
     if COMET_PYTHON.exists():
         programs = dict.fromkeys(COMET_PROGRAMS, server(COMET, str(COMET_PYTHON)))

@@ -24,6 +24,7 @@ from bayling_study.core.errors import StudyError
 from bayling_study.dag.layout import Layout
 from bayling_study.dag.profiles import OWN, Profile, read_profile
 from bayling_study.dag.rules import Dag
+from bayling_study.shared.metrics import answers
 from bayling_study.shared.tracking.record import flatten
 from helpers import ROOT
 
@@ -70,8 +71,10 @@ def test_every_count_of_a_shipped_study_is_small(small, file):
         for key in ("segments", "conversations", "limit"):
             assert getattr(suite, key, 1) in (1, 2), (name, key)
         if decoding := getattr(suite, "decoding", None):
-            assert decoding.max_new_tokens <= 8, name
+            assert decoding.max_new_tokens <= 4, name
             assert decoding.beams == study.suites[name].decoding.beams
+    items = 402 * len(rehearsal.systems)  # of FLORES-101, the longest table
+    assert answers.plan_of(rehearsal).enough_for(items).samples < 10 * items
     assert rehearsal.tuning.max_steps == 2
     assert all(
         rehearsal.tuning_of(name).max_steps == 2 for name in Layout(rehearsal).names(TunedSystem)

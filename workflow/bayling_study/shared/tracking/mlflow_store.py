@@ -153,12 +153,11 @@ class Store:
     def _send_end(self, run_id: str, job: RecordedJob, state: str) -> None:
         """Sends what is final once a job has ended, samples too: a long job's are thinned."""
         end = int((job.record["end"] or job.file.stat().st_mtime) * 1000)
+        for artefact in filter(Path.is_file, [*job.artefacts(), job.file]):
+            self.client.log_artifact(run_id, str(artefact))
+        register(self.client, self.experiment, run_id, job, lambda: self.runs("job"))
         sending.send_points(self.client, run_id, sending.usage_points(job.record))
         sending.send_values(self.client, run_id, job.record, end)
-        for artefact in [*job.artefacts(), job.file]:
-            if artefact.is_file():
-                self.client.log_artifact(run_id, str(artefact))
-        register(self.client, self.experiment, run_id, job, self.runs("job"))
         self.client.set_terminated(run_id, status=state, end_time=end)
 
     def put(

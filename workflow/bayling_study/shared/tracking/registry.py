@@ -9,7 +9,7 @@ is made again gets a new version, and the alias ``current`` moves to it.
 
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +44,10 @@ def registered_name(job: RecordedJob) -> str:
 
 
 def register(
-    client: Any, experiment: str, run_id: str, job: RecordedJob, jobs: Sequence[Any]
+    client: Any, experiment: str, run_id: str, job: RecordedJob, jobs: Callable[[], Sequence[Any]]
 ) -> None:
     """Registers, once, the model that a finished job made, if it made one, in the experiment of
-    that id; among the runs of the study's jobs is the one that made the data."""
+    that id; among the runs of the study's jobs, asked for then, is the one that made the data."""
     output, name, record = model_of(job), registered_name(job), job.record
     if output is None:
         return
@@ -55,14 +55,13 @@ def register(
         about = f"`{record['name']}` of `{record['study']}`"
         client.create_registered_model(name, description=about)
     _send_folder(client, run_id, record, output)
-    versions = client.search_model_versions(f"name = '{name}'")
-    if not any(version.run_id == run_id for version in versions):
+    if run_id not in {one.run_id for one in client.search_model_versions(f"name = '{name}'")}:
         source = f"{client.get_run(run_id).info.artifact_uri}/{FOLDER}"
         tags = {"job": job.title, "uid": record["uid"]}
         tags |= {"path": output.shown, "sha256": output.sha256}
         version = client.create_model_version(
             name, source, run_id, tags={f"bayling.{key}": value for key, value in tags.items()},
-            description=_description(record, output, experiment, jobs),
+            description=_description(record, output, experiment, jobs()),
         )  # fmt: skip
         client.set_registered_model_alias(name, ALIAS, version.version)
 

@@ -30,8 +30,8 @@ Columns = dict[str, list[Any]]
 
 @dataclass
 class StudyRuns:
-    """What a study's run and its systems' runs hold, from all jobs, none of which runs; ``span`` is
-    when the first began and the last ended, in ms since 1970."""
+    """What a study's run and its systems' hold, from all jobs, none of which runs; ``span`` is from
+    when to when, ms since 1970. Values go last: for a file or table, MLflow reads a run whole."""
 
     store: "Store"
     jobs: Sequence[RecordedJob]
@@ -40,25 +40,23 @@ class StudyRuns:
     def send(self, state: str, counts: dict[str, float]) -> None:
         """Sends the systems' runs, then the parent: its state, its numbers of jobs by state."""
         systems = {name: self._send_system(name) for name in self.scores}
-        for run in self.store.runs("system"):
-            if run.info.run_id not in systems.values():
-                self.store.client.delete_run(run.info.run_id)
-        found = (self.store.study / "report" / name for name in PAGES)
-        pages = [page for page in found if page.is_file()]
+        for old in {run.info.run_id for run in self.store.runs("system")} - {*systems.values()}:
+            self.store.client.delete_run(old)
+        pages = [page for name in PAGES if (page := self.store.study / "report" / name).is_file()]
         verdict = [f"- {sentence}" for sentence in read_verdict(self.store.study)]
         rows = [row for scores in self.scores.values() for row in scores if row.metric in HEADLINE]
         values = counts | {f"{row.system}/{_key(row)}": row.value for row in rows}
 
         def fill(run: str) -> None:
-            sending.send_final(self.store.client, run, values, self.span[1])
+            for page in pages:
+                self.store.client.log_artifact(run, str(page))
             sending.send_parameters(self.store.client, run, flatten(self.settings))
             if rehearsal := self.settings.get("rehearsal"):
                 self.store.client.set_tag(run, "bayling.rehearsal", rehearsal["of"])
             links = [self._link(PAGES[page.name], f"{run}/artifacts/{page.name}") for page in pages]
             links += [self._link(name, system) for name, system in systems.items()]
             sending.send_note(self.store.client, run, verdict, [*links, *_models(self.jobs)])
-            for page in pages:
-                self.store.client.log_artifact(run, str(page))
+            sending.send_final(self.store.client, run, values, self.span[1])
 
         states = sorted((job.record["uid"], job.record["state"]) for job in self.jobs)
         content = [states, values, verdict, [*map(sha256_file, pages)], systems]
@@ -73,12 +71,12 @@ class StudyRuns:
         runs = {run.data.tags["bayling.job"]: run.info.run_id for run in self.store.runs("job")}
 
         def fill(run: str) -> None:
-            sending.send_final(self.store.client, run, values, self.span[1])
+            for file, table in evaluation_tables(self.store.study, system, scores):
+                self.store.client.log_table(run, table, file)
             sending.send_parameters(self.store.client, run, dict(_prefixed(made, "parameters")))
             links = [self._link(job.title, runs[job.title]) for job in made if job.title in runs]
             sending.send_note(self.store.client, run, [], [*links, *_models(made)])
-            for file, table in evaluation_tables(self.store.study, system, scores):
-                self.store.client.log_table(run, table, file)
+            sending.send_final(self.store.client, run, values, self.span[1])
 
         tags = {"bayling.kind": "system", "mlflow.runName": system}
         tags["mlflow.parentRunId"] = self.store.parent

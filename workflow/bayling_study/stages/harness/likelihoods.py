@@ -128,12 +128,15 @@ class Examination:
         reading = Reading(self.model, texts)
         logits = reading.read_on(max((-place for _, place in spots), default=1))
         if found:
-            lines, columns = map(list, zip(*spots, strict=True))
-            numbers, places, tokens = map(list, zip(*found, strict=True))
-            scores = logits[lines, columns].float()
-            values = scores[places, tokens] - scores.logsumexp(dim=-1)[places]
-            hits = scores.argmax(dim=-1)[places] == torch.tensor(tokens, device=scores.device)
-            for number, value, hit in zip(numbers, values.tolist(), hits.tolist(), strict=True):
+            lines, columns = map(torch.tensor, zip(*spots, strict=True))
+            numbers, places, tokens = map(torch.tensor, zip(*found, strict=True))
+            parts = torch.arange(len(spots)).split(32)  # memory for all costs more than their sums
+            scores = (logits[lines[part], columns[part]].float() for part in parts)
+            facts = [(one.logsumexp(dim=-1), one.argmax(dim=-1)) for one in scores]
+            sums, best = (torch.cat(one)[places] for one in zip(*facts, strict=True))
+            values = (logits[lines[places], columns[places], tokens].float() - sums).tolist()
+            hits = (best == tokens.to(best.device)).tolist()
+            for number, value, hit in zip(numbers.tolist(), values, hits, strict=True):
                 self.totals[number] += value
                 self.greedy[number] &= hit
         return reading

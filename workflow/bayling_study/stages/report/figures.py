@@ -92,21 +92,21 @@ def _panels(
 
 
 def score_bars(items: Sequence[str], systems: Sequence[str], values: Bars) -> str:
-    """Draws a small figure an item, such as a direction, all on one scale. Each system has a lying
-    bar with its interval, its name and its value, or its name alone."""
+    """Draws a small figure an item, such as a direction, on like axes: shared ones take the square
+    of the time. A system has a lying bar with its interval, name and value, or its name alone."""
     known = [bound for found in values.values() for bound in found if bound is not None]
     low, top = min([0.0, *known]), max([0.0, *known])
     with pyplot.rc_context(STYLE):
-        figure, grid = _panels(len(items), 2.0, max(1.1, 0.17 * len(systems) + 0.5), sharey=True)
+        figure, grid = _panels(len(items), 2.0, max(1.1, 0.17 * len(systems) + 0.5))
         for axes, item in zip(grid, items, strict=True):
             for place, system in enumerate(systems):
                 _bar(axes, place, values.get((item, system)))
             axes.set_title(item, fontsize=9, loc="left")
-            axes.set_xlim(low, top + 0.22 * (top - low) or 1)
             axes.set_yticks(range(len(systems)), systems, fontsize=8)
-            axes.set_ylim(len(systems) - 0.5, -0.5)
+            axes.set(xlim=(low, top + 0.22 * (top - low) or 1), ylim=(len(systems) - 0.5, -0.5))
             axes.tick_params(axis="x", labelsize=7)
-            axes.tick_params(axis="y", length=0)
+            first = axes.get_subplotspec().is_first_col()  # type: ignore[union-attr]
+            axes.tick_params(axis="y", length=0, labelleft=first)
             axes.grid(visible=False, axis="y")
         figure.tight_layout()
         return svg_of(figure)
