@@ -28,9 +28,8 @@ class Scheduler(Greedy):  # type: ignore[misc]  # Snakemake is not type-checked
         return Costs(study) if study else None
 
     def _seconds(self, job: Any) -> float:
-        if job.is_group() or not self.costs:
-            return 0.0
-        return self.costs(job.rule.name, name_of(job.wildcards_dict))
+        costs = None if job.is_group() else self.costs
+        return costs(job.rule.name, name_of(job.wildcards_dict)) if costs else 0.0
 
     def select_jobs(self, selectable: Any, remaining: Any, available: Any, sizes: Any) -> Any:
         """Returns the jobs to start. While anything runs, a job that waits for nothing else holds
