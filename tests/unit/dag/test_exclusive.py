@@ -155,6 +155,9 @@ def test_another_users_process_is_not_ended_for_its_mark(tmp_path):
     marks = {STARTED_BY: workflow_of(tmp_path)}
     theirs = subprocess.Popen(["/bin/sleep", "600"], cwd="/", env=marks, user=65534)
     ours = subprocess.Popen(["/bin/sleep", "600"], cwd="/", env=marks)
+    for process in (theirs, ours):  # Linux shows no variables in the middle of exec
+        while not psutil.Process(process.pid).environ():
+            time.sleep(0.01)
     found = [is_ours(psutil.Process(process.pid), tmp_path) for process in (theirs, ours)]
     for process in (theirs, ours):
         process.kill()
