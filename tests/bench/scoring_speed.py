@@ -1,10 +1,10 @@
 """Times the scoring of a release-sized set: first run and a run that reads the cache.
 
-    python tests/bench/scoring_speed.py [--jobs 2] [--systems 11] [--directions 14]
+    python tests/bench/scoring_speed.py [--jobs 2] [--systems 11] [--directions 14] [--samples 1000]
 
 11 systems on 14 directions of about 2,000 segments, scored one program a system as the
 workflow does (``--jobs`` of them at a time), then all systems with the first one by 1,000 resamples
-and 1,000 exchanges each. Hypotheses are references with random words dropped and swapped,
+and as many exchanges each. Hypotheses are references with random words dropped and swapped,
 so the text is real where ``BAYLING_ORACLE`` names released files, and made up elsewhere.
 """
 
@@ -133,11 +133,14 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2, help="scoring programs at a time")
     parser.add_argument("--systems", type=int, default=11)
     parser.add_argument("--directions", type=int, default=len(DIRECTIONS))
+    parser.add_argument(
+        "--samples", type=int, default=1000, help="resamples of intervals and tests"
+    )
     options = parser.parse_args()
     systems = [f"system-{number}" for number in range(1, options.systems + 1)]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_study(folder, systems, DIRECTIONS[: options.directions], 1000)
+        write_study(folder, systems, DIRECTIONS[: options.directions], options.samples)
         for label in ("first run", "second run, from the cache"):
             scored, compared = score_all(folder, systems, options.jobs)
             rows = json.loads((folder / "significance" / "comparisons.json").read_text())[
