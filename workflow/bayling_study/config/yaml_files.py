@@ -11,11 +11,12 @@ from yaml.nodes import MappingNode, ScalarNode
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.lookup import closest
+from bayling_study.core.tables import SAFE_LOADER
 
 PLAIN_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9_]*|0x[0-9a-fA-F_]+)")
 
 
-class StrictLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+class StrictLoader(SAFE_LOADER):  # type: ignore[misc]
     """PyYAML's safe loader, in C where it has that, without the conversions that surprise."""
 
 

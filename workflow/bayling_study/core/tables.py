@@ -8,6 +8,8 @@ import yaml
 
 from bayling_study.core.errors import StudyError
 
+SAFE_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C: eight times as fast
+
 
 def read_table(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
     """Yields ``FILE:LINE`` and the cells by column of each row of a tab-separated table. The first
@@ -38,5 +40,4 @@ def read_table(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[s
 
 def beside(module: str) -> Any:
     """Returns what stands in the YAML file beside a module (its ``__file__``), under its name."""
-    text = Path(module).with_suffix(".yaml").read_text(encoding="utf-8")
-    return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # eight times as fast
+    return yaml.load(Path(module).with_suffix(".yaml").read_text(encoding="utf-8"), SAFE_LOADER)

@@ -82,9 +82,8 @@ def question_task(name: str, rows: list[dict[str, Any]]) -> Any:
     # Letters are all of one length, by which acc_norm divides.
     letters = all(len(choice) == 1 for row in rows for choice in row["choices"])
     names = ["acc"] if letters else ["acc", "acc_norm"]
-    how = {"aggregation": "mean", "higher_is_better": True}
+    metrics = [{"metric": one, "aggregation": "mean", "higher_is_better": True} for one in names]
     own = {"task": name, "custom_dataset": lambda **_: split}
-    metrics = [{"metric": name, **how} for name in names]
     return ConfigurableTask(config={**beside(__file__), **own, "metric_list": metrics})
 
 

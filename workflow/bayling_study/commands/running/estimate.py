@@ -1,6 +1,6 @@
 """How long the rest of a run takes: what is expected of its jobs, corrected by those that ended.
-Jobs that are left are dealt out to the cores, the longest first, as the rules' priorities have
-Snakemake do where it matters. A job is expected to take what ``costs`` says, times how much longer
+Jobs that are left are dealt out to the cores, the longest first, as ``patient`` and the rules'
+priorities have Snakemake do. A job is expected to take what ``costs`` says, times how much longer
 than that finished jobs took: of its rule, else of its kind."""
 
 import heapq

@@ -32,8 +32,7 @@ class Gate:
         self._all = mixture.conversations <= MEASURED_ALL
         self._salt = seed.to_bytes(8, "big")
         self._seen: set[int] = set()
-        self._frames: dict[int, int] = {}
-        self._words: dict[str, int] = {}
+        self._frames, self._words = dict[int, int](), dict[str, int]()  # tokens of each
         self._known = np.empty(0, np.uint64) if keys is None else keys
         self.rejections = Rejections()
         self.removed: Counter[str] = Counter()  # by suite
