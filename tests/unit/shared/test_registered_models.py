@@ -60,6 +60,7 @@ def _environment():
     """Takes back what MLflow writes into the environment: other tests would ask that store."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", "")
+        patch.setenv("MLFLOW_REGISTRY_URI", "")  # set_registry_uri(None) leaves it
         yield
         mlflow.set_tracking_uri(None)
         mlflow.set_registry_uri(None)
