@@ -21,13 +21,16 @@ between the ways, so that a busy machine slows all of them alike. The learning r
 is so small that no weight changes: all ways must find the same loss, the mean over
 all supervised tokens, and that is checked. Beside the clock's time stands the work, the
 seconds that the process computed; goals are judged by it, because on a machine with
-other work (whose load is printed) the clock measures that too. ``--processes``
-adds this project's whole stage with one and with two processes on the same cores.
+other work (whose load is printed) the clock measures that too. The C library's heap is
+kept as the stage has it (``tuning/memory.py``) for this project's way, and as glibc has it by
+itself, once it knows large blocks, for the others. ``--processes`` adds this project's whole
+stage with one and with two processes on the same cores.
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import os
 import statistics
@@ -49,6 +52,7 @@ from bayling_study.stages.masks import encoding
 from bayling_study.stages.tuning.attention import NAMES, kernel
 from bayling_study.stages.tuning.engine import start_engine
 from bayling_study.stages.tuning.launcher import free_port
+from bayling_study.stages.tuning.memory import PREPARED
 from bayling_study.stages.tuning.packing import Schedule
 from bayling_study.stages.tuning.sequences import build_sequence, sequence_loss
 from bayling_study.stages.tuning.worker import start_processes
@@ -64,6 +68,16 @@ IGNORED = -100
 PLACE = {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1"}
 
 Run = Callable[[list[list[int]]], tuple[Times, float]]
+
+
+def set_heap(prepared: bool) -> None:
+    """Has glibc keep large blocks as the stage's workers do, or as it does by itself."""
+    libc = ctypes.CDLL(None)
+    names = "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"
+    sizes = [int(PREPARED[name]) for name in names] if prepared else [32 << 20, 64 << 20]
+    for option, size in zip((-3, -1), sizes, strict=True):  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
+        libc.mallopt(option, min(size, 2**31 - 1))
+    libc.malloc_trim(0)
 
 
 @dataclass
@@ -120,6 +134,7 @@ class Bench:
     def ours(self, steps: list[list[int]]) -> tuple[Times, float]:
         """This project: the rows of ``Schedule`` and the loss of ``sequence_loss``."""
         self.engine.module.set_attn_implementation(self.attention)
+        set_heap(prepared=True)
         watch, total = Stopwatch(), 0.0
         for step in steps:
             number = next(n for n in range(self.schedule.steps) if self._is(n, step))
@@ -140,6 +155,7 @@ class Bench:
 
         def run(steps: list[list[int]]) -> tuple[Times, float]:
             self.engine.module.set_attn_implementation("eager")
+            set_heap(prepared=False)
             watch, total = Stopwatch(), 0.0
             for step in steps:
                 for start in range(0, len(step), micro):
@@ -187,6 +203,7 @@ class Bench:
                     int(t) if wanted else IGNORED for t, wanted in zip(ids, supervised, strict=True)
                 ]
                 rows.append({"input_ids": ids.tolist(), "labels": labels})
+            set_heap(prepared=False)
             return run_trl(self.trl_model, self.tokenizer, rows, len(steps), length)
 
         return run

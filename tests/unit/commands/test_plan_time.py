@@ -94,10 +94,10 @@ def test_each_stage_of_the_embedded_study_takes_its_work_at_the_measured_speed(t
     start = 80e6 / SPEED.python
     training = jobs["tuning/tuned"]
     assert (
-        training.seconds == pytest.approx(start + flops / (440e9 * 2 * 0.43))
+        training.seconds == pytest.approx(start + flops / (440e9 * 2 * 0.52))
         and training.cores == 2
     )
-    assert 5 < training.seconds / 60 < 9  # 6 to 11 minutes were measured, on idle and busy cores
+    assert 4.5 < training.seconds / 60 < 7  # 5.4 minutes on idle cores
     seconds = {key: job.seconds or 0.0 for key, job in jobs.items()}
     assert seconds["generation/tuned"] < seconds["generation/foundation"]  # it ends its answers
     # processor time of these jobs on the same cores, of all answers from a fifth of them
@@ -108,7 +108,7 @@ def test_each_stage_of_the_embedded_study_takes_its_work_at_the_measured_speed(t
     }
     for key, took in measured.items():
         assert seconds[key] == pytest.approx(took, rel=0.25), key
-    assert 12 < schedule(list(jobs.values()), 2) / 60 < 17  # 14 minutes on idle cores
+    assert 10 < schedule(list(jobs.values()), 2) / 60 < 15  # 12 minutes on idle cores
     half = work(embedded(tmp_path), Speed(220e9, 110e9, 2.75e6, 2))
     assert schedule(list(half.values()), 2) == pytest.approx(2 * schedule(list(jobs.values()), 2))
 
@@ -124,7 +124,7 @@ def test_what_the_mixture_holds_counts_once_it_is_known(tmp_path):
     assert (work(embedded(tmp_path))["tuning/tuned"].seconds or 0.0) > 1.9 * all_steps
 
 
-@pytest.mark.parametrize(("steps", "gib"), [(24, 5.83), (50, 6.30)])
+@pytest.mark.parametrize(("steps", "gib"), [(24, 5.13), (125, 5.66)])
 def test_the_memory_of_training_is_that_of_real_runs(tmp_path, steps, gib):
     """The peaks of the training process in a run of the embedded study."""
     dag = embedded(tmp_path, max_steps=steps)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from bayling_study.core.cli import EXIT_INTERRUPTED, EXIT_USER_ERROR
@@ -173,8 +173,6 @@ def write_model(folder: Path) -> None:
 def test_a_loss_that_is_not_finite_names_its_conversations(tmp_path: Path) -> None:
     stage = Stage(tmp_path, 2, max_steps=4)
     path = tmp_path / "foundation" / "model.safetensors"
-    from safetensors.torch import save_file
-
     broken = load_file(path)
     broken["model.norm.weight"][0] = float("nan")
     save_file(broken, path, metadata={"format": "pt"})
@@ -183,6 +181,22 @@ def test_a_loss_that_is_not_finite_names_its_conversations(tmp_path: Path) -> No
     assert found is not None
     assert len(found[1].split(", ")) == 4
     assert not stage.out.exists()
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+def test_a_gradient_that_is_not_finite_names_its_conversations(
+    tmp_path: Path, precision: str
+) -> None:
+    """The loss is finite."""
+    stage = Stage(tmp_path, 1, max_steps=4, precision=precision)
+    path = tmp_path / "foundation" / "model.safetensors"
+    broken = load_file(path)
+    broken["model.norm.weight"] *= 1e30
+    save_file(broken, path, metadata={"format": "pt"})
+    text = run(stage, EXIT_USER_ERROR)
+    found = re.search(r"error: the gradient norm of step 1 is inf; its conversations: (.*)", text)
+    assert found is not None, text[-2000:]
+    assert len(found[1].split(", ")) == 4
 
 
 def test_tracking_that_fails_does_not_stop_training(tmp_path: Path) -> None:

@@ -6,10 +6,10 @@ bytes per trained parameter for fp32 weights and Adam's two moments. Gradients a
 they are summed over the sequences of a step (the paper has 16 bits). What comes on top:
 
 * activations, counted from transformers' Llama block, because the published count (Korthikanti et
-  al. 2022, 34 bytes per value of the hidden state) is of GPT's block: two norms keep their input in
-  fp32 and their result twice in 16 bits, attention its inputs and its result, the gated MLP four
-  values per neuron, and eager attention its scores inside conversations;
-* logits, only where a token is supervised: in 16 bits, in fp32, as probabilities and gradient;
+  al. 2022, 34 bytes per value of the hidden state) is of GPT's block: two norms keep their input
+  and their result (``stages/tuning/fused.py``), attention its inputs and its result, the gated MLP
+  four values per neuron, and eager attention its scores inside conversations;
+* logits, only where a token is supervised, and their gradient;
 * DeepSpeed's buffers (0.19, by what it allocates): a bucket of gradients; at stage 1 in bf16 the
   16-bit gradients beside their sum; at stage 3 the weights that are gathered at one time, and while
   the optimiser steps a second copy of the gradients; with offload at stage 1 and 2 room for the
@@ -48,11 +48,11 @@ FOUR_BITS = 0.5 + 4 / 64
 """Bytes of a weight in NF4 with an fp32 constant for each block of 64 (QLoRA)."""
 LIBRARIES = 410 << 20
 """Bytes of Python, torch, transformers and DeepSpeed in a process, before its model is loaded."""
-HOLES, LEVEL = 0.07, 25
+HOLES, LEVEL = 0.1, 25
 """Bytes of the C library's heap that no one uses, per byte of activations and root of the number
 of steps up to the second number, in a process that trains on cores: its sequences ask for blocks of
-ever other sizes. With SmolLM2-135M and sequences of up to 1,694 tokens (2.1 GiB of activations) a
-process held at most 4.3 GiB after one step, 5.3 after 9, 5.8 after 25 and after 73."""
+ever other sizes. With SmolLM2-135M and sequences of up to 1,694 tokens (1.9 GiB of activations) a
+process held at most 4.7 GiB after one step, 4.9 after 9, 5.2 after 33, 5.7 after 90 and 125."""
 BUCKET = 1 << 25  # gradients that DeepSpeed sums over processes at a time
 GATHERED = 1 << 28  # parameters that stage 3 holds whole at a time, at most
 SUBGROUP = 1_000_000_000
@@ -185,8 +185,7 @@ def activations(
         length = max(length, tuning.alignment.longest)
     layer = layer_bytes(shape, length, size, attention, tuning.max_length)
     every = packed_length(tuning) if supervised is None else supervised
-    # As computed (in 16 bits, or in fp32), in fp32, as probabilities, as gradient.
-    logits = every * shape.vocabulary * (4 * 3 if size == 4 else size + 4 * 3)
+    logits = every * shape.vocabulary * 2 * size  # with their gradient
     if tuning.gradient_checkpointing:
         # The recomputed layer, and the gradients that go back through it.
         return shape.layers * size * length * shape.hidden + 2 * layer + logits
@@ -198,7 +197,7 @@ def layer_bytes(shape: Shape, length: int, size: int, attention: str, longest: i
     ``size`` are the bytes of a value in the compute precision. ``eager`` keeps the softmax of all
     scores inside conversations, which have ``longest`` tokens at most."""
     query, key = shape.heads * shape.head_size, shape.kv_heads * shape.head_size
-    norms = 2 * shape.hidden * (4 + 2 * size)
+    norms = 2 * shape.hidden * 2 * size
     attended = size * (3 * query + 2 * key)
     gated = 4 * size * shape.intermediate
     softmax = 4 if size == 4 else 4 + size  # in fp32, and in the compute precision

@@ -7,6 +7,7 @@ Trainer draws a fixed ``gradient_accumulation_steps`` of batches (transformers 5
 DeepSpeed's ``managed_gradient_accumulation: false`` leaves the end of a step to the caller.
 """
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from bayling_study.shared.checkpoints.loading import load_whole
 from bayling_study.shared.sizing.memory import BUCKET, GATHERED
 from bayling_study.stages.tuning import adapters
 from bayling_study.stages.tuning.attention import Attention
+from bayling_study.stages.tuning.fused import fuse_norms
 
 
 def deepspeed_config(settings: TuningSection) -> dict[str, Any]:
@@ -45,7 +47,8 @@ def deepspeed_config(settings: TuningSection) -> dict[str, Any]:
         "managed_gradient_accumulation": False,
         "gradient_clipping": settings.gradient_clip,
         "zero_optimization": zero,
-        "bf16": {"enabled": settings.precision == "bf16"},
+        # The norm tells as much as a look at every gradient: ``gradient_norm``.
+        "bf16": {"enabled": settings.precision == "bf16", "check_grad_overflow": False},
         "data_types": {"grad_accum_dtype": "fp32"},
         "zero_force_ds_cpu_optimizer": False,
         "steps_per_print": 1_000_000_000,
@@ -76,6 +79,7 @@ def load_model(
         raise StudyError(what, where="tuning.attention", fix="choose a foundation of another kind")
     model.config.use_cache = False
     sum_in_fp32(model)
+    fuse_norms(model)
     if settings.gradient_checkpointing:
         model.activation_checkpointing_enable({"use_reentrant": False})
     adapters.attach(model, settings.adapter, seed)
@@ -103,7 +107,35 @@ def start_engine(
         from deepspeed.ops.adam import DeepSpeedCPUAdam
 
         optimizer = DeepSpeedCPUAdam(trained, **adam)
-    return deepspeed.initialize(model=model, optimizer=optimizer, config=config)[0]
+    engine = deepspeed.initialize(model=model, optimizer=optimizer, config=config)[0]
+    if not torch.cuda.is_available():
+        keep_gradients(engine.optimizer)
+    return engine
+
+
+def gradient_norm(engine: Any) -> float:
+    """Returns the last step's, infinite where DeepSpeed has -1 for one that is not finite."""
+    norm = float(engine.get_global_grad_norm() or 0.0)
+    return norm if norm >= 0 else math.inf
+
+
+def keep_gradients(optimizer: Any) -> None:
+    """Has ZeRO's first two stages sum the gradients of every step in the same memory. DeepSpeed
+    0.19.8 makes it anew (``_build_compact_grad_partition_buffer`` of its
+    ``runtime/zero/stage_1_and_2.py``), and on cores the system clears all its pages each time."""
+    kept: dict[int, Any] = {}
+    build = getattr(optimizer, "_build_compact_grad_partition_buffer", None)
+    if build is None:
+        return
+
+    def again(group: int) -> Any:
+        if group in kept:
+            kept[group].flat_partition.zero_()
+        else:
+            kept[group] = build(group)
+        return kept[group]
+
+    optimizer._build_compact_grad_partition_buffer = again
 
 
 def gather_weights(engine: Any, dtype: torch.dtype) -> dict[str, torch.Tensor]:

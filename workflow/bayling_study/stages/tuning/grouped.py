@@ -6,7 +6,7 @@ batch, its keys the shared start and its own tokens, and conversations of like l
 together. So a sequence can be as long as memory allows, and its work grows with its tokens.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import Function
 from transformers import AttentionInterface
 
 from bayling_study.core.errors import StudyError
@@ -32,43 +33,49 @@ class Group:
 
     Attributes:
         queries: int64 [rows, longest] place in the sequence of each token, 0 for padding.
-        keys: int64 [rows, shared + longest] the same with the shared start before them.
-        real: bool [rows, shared + longest] which keys are no padding.
+        real: bool [rows, shared + longest] which keys are no padding: the shared start's, and then
+            the same tokens.
     """
 
     queries: Tensor
-    keys: Tensor
     real: Tensor
+
+    @property
+    def own(self) -> Tensor:
+        """Which of the queries are no padding."""
+        return self.real[:, -self.queries.shape[1] :]
 
     def mask(self, copies: int, window: int | None, dtype: torch.dtype) -> Tensor:
         """Returns 0 or the lowest number [rows, 1, copies * longest, keys] for each query's view of
         each key; a query sees keys up to its own, and at most ``window`` of them."""
-        longest, keys = self.queries.shape[1], self.keys.shape[1]
-        own = torch.arange(keys - longest, keys, device=self.keys.device)
-        distance = own[:, None] - torch.arange(keys, device=self.keys.device)
+        longest, keys = self.queries.shape[1], self.real.shape[1]
+        own = torch.arange(keys - longest, keys, device=self.real.device)
+        distance = own[:, None] - torch.arange(keys, device=self.real.device)
         seen = (distance >= 0) & (distance < (window or keys)) & self.real[:, None]
         closed = torch.zeros(seen.shape, dtype=dtype, device=seen.device)
         return closed.masked_fill_(~seen, torch.finfo(dtype).min).repeat(1, copies, 1)[:, None]
 
 
 class Groups:
-    """How a packed sequence is laid out for attention, the same in every layer: groups, and for
-    each token the place of its result in those of all groups."""
+    """How a packed sequence is laid out for attention, the same in every layer: groups, one behind
+    the other; the token at each place of them, and the place of each token."""
 
     def __init__(self, segments: Tensor) -> None:
-        shared = int((segments == SHARED).sum())
-        lengths = torch.bincount(segments[shared:]).tolist()
-        order = sorted(zip(lengths, accumulate(lengths, initial=shared), strict=False))
-        parts = [(0, [(shared, 0)])] if shared else []  # the start reads itself
+        self.shared = int((segments == SHARED).sum())
+        lengths = torch.bincount(segments[self.shared :]).tolist()
+        order = sorted(zip(lengths, accumulate(lengths, initial=self.shared), strict=False))
+        # The start reads itself.
+        parts = [(0, [(self.shared, 0)])] if self.shared else []
         while order:
             most = LIKE * order[0][0]
             count = sum(length <= most for length, _ in order)
-            parts.append((shared, order[:count]))
+            parts.append((self.shared, order[:count]))
             order = order[count:]
         self.groups = [_group(*part, segments.device) for part in parts]
-        found = torch.cat([group.queries[_own(group)] for group in self.groups])
-        real = torch.cat([_own(group).flatten() for group in self.groups])
-        self.places = real.nonzero()[:, 0][found.argsort()]
+        self.tokens = torch.cat([group.queries.flatten() for group in self.groups])
+        real = torch.cat([group.own.flatten() for group in self.groups])
+        self.places = real.nonzero()[:, 0][self.tokens[real].argsort()]
+        self.padding = ~real
         self._masks: dict[Any, list[Tensor]] = {}
 
     def masks(self, copies: int, window: int | None, dtype: torch.dtype) -> list[Tensor]:
@@ -78,19 +85,57 @@ class Groups:
             self._masks[key] = [group.mask(*key) for group in self.groups]
         return self._masks[key]
 
+    def lay(self, tensor: Tensor) -> list[Tensor]:
+        """Returns rows [tokens, ...] of a sequence as the groups have them, [rows, longest, ...]
+        each."""
+        laid = Laid.apply(tensor, self.tokens, self.places)
+        shapes = [group.queries.shape for group in self.groups]
+        parts = laid.split([rows * longest for rows, longest in shapes])
+        return [part.unflatten(0, shape) for part, shape in zip(parts, shapes, strict=True)]
 
-def _own(group: Group) -> Tensor:
-    return group.real[:, -group.queries.shape[1] :]
+    def lay_keys(self, tensor: Tensor) -> Iterator[Tensor]:
+        """Yields keys or values of each group, [rows, heads, shared + longest, size]."""
+        for group, own in zip(self.groups, self.lay(tensor), strict=True):
+            ahead = group.real.shape[1] - own.shape[1]
+            before = tensor[:ahead].expand(len(own), ahead, *tensor.shape[1:])
+            yield torch.cat([before, own], 1).transpose(1, 2)
+
+    def collect(self, parts: list[Tensor]) -> Tensor:
+        """Returns results [tokens, ...] in the sequence's order from those of the groups."""
+        laid = torch.cat(parts)
+        result: Tensor = Laid.apply(laid, self.places, self.tokens, self.padding)
+        return result
+
+
+class Laid(Function):  # type: ignore[misc]  # torch is not type-checked
+    """``apply(tensor, there, back, padding)`` returns ``tensor[there]``; ``back`` says where each
+    row went, so that its gradient is looked up: autograd's own adds row after row, on one core.
+    Rows that ``padding`` marks have none."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, tensor: Tensor, there: Tensor, back: Tensor, padding: Tensor | None = None
+    ) -> Tensor:
+        """Keeps places alone."""
+        ctx.way = back, padding
+        return tensor[there]
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """Copies each row's."""
+        back, padding = ctx.way
+        result = gradient[back]
+        if padding is not None:
+            result[padding] = 0
+        return result, None, None, None
 
 
 def _group(shared: int, conversations: list[tuple[int, int]], device: torch.device) -> Group:
     lengths, starts = torch.tensor(conversations, device=device).T
     place = torch.arange(int(lengths.max()), device=device)
     real = place < lengths[:, None]
-    queries = (starts[:, None] + place) * real
-    before = torch.arange(shared, device=device).expand(len(lengths), shared)
-    ahead = torch.ones_like(before, dtype=torch.bool)
-    return Group(queries, torch.cat([before, queries], 1), torch.cat([ahead, real], 1))
+    ahead = torch.ones((len(lengths), shared), dtype=torch.bool, device=device)
+    return Group((starts[:, None] + place) * real, torch.cat([ahead, real], 1))
 
 
 def attend(
@@ -108,14 +153,15 @@ def attend(
     copies, results = heads // pairs, []
     q, k, v = (tensor[0].transpose(0, 1) for tensor in (query, key, value))
     masks = groups.masks(copies, sliding_window, query.dtype)
-    for group, mask in zip(groups.groups, masks, strict=True):
-        rows, longest = group.queries.shape
-        own = q[group.queries].view(rows, longest, pairs, copies, size).permute(0, 2, 3, 1, 4)
-        sides = (tensor[group.keys].transpose(1, 2) for tensor in (k, v))
-        seen = kernel(own.flatten(2, 3), *sides, mask, scaling or size**-0.5, **options)
+    for own, *sides, mask in zip(
+        groups.lay(q), groups.lay_keys(k), groups.lay_keys(v), masks, strict=True
+    ):
+        rows, longest = own.shape[:2]
+        asked = own.view(rows, longest, pairs, copies, size).permute(0, 2, 3, 1, 4).flatten(2, 3)
+        seen = kernel(asked, *sides, mask, scaling or size**-0.5, **options)
         parted = seen.view(rows, pairs, copies, longest, size).permute(0, 3, 1, 2, 4)
         results.append(parted.reshape(rows * longest, heads, size))
-    return torch.cat(results)[groups.places][None], None
+    return groups.collect(results)[None], None
 
 
 def _eager(

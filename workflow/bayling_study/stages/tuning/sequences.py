@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from bayling_study.stages.tuning.attention import FILLING, Attention, filled, inside_conversations
+from bayling_study.stages.tuning.fused import SummedCrossEntropy
 from bayling_study.stages.tuning.grouped import SHARED
 
 Tokenised = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
@@ -113,5 +114,6 @@ def sequence_loss(model: Any, packed: PackedSequence, attention: Attention) -> t
     if not packed.supervised:
         first = torch.zeros(1, dtype=torch.int64, device=packed.tokens.device)
         return sequence_logits(model, packed, attention, first).sum() * 0.0
-    logits = sequence_logits(model, packed, attention, packed.keep)
-    return torch.nn.functional.cross_entropy(logits, packed.targets, reduction="sum")
+    logits = forward(model, packed, attention, packed.keep).logits[0]
+    loss: torch.Tensor = SummedCrossEntropy.apply(logits, packed.targets)
+    return loss

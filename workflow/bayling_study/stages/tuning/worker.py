@@ -27,7 +27,7 @@ from bayling_study.shared.sizing.memory import packed_length
 from bayling_study.stages.tuning import checkpoints, curriculum, output, states
 from bayling_study.stages.tuning.alignment import Aligner
 from bayling_study.stages.tuning.attention import NAMES, filled, kernel
-from bayling_study.stages.tuning.engine import gather_weights, start_engine
+from bayling_study.stages.tuning.engine import gather_weights, gradient_norm, start_engine
 from bayling_study.stages.tuning.job import TrainingJob, report
 from bayling_study.stages.tuning.memory import TRIM_STEPS, MemoryCheck, release_free_memory
 from bayling_study.stages.tuning.packing import Schedule
@@ -164,7 +164,7 @@ class Worker:
         for group in self.engine.optimizer.param_groups:
             group["lr"] = rate
         self.engine.step()
-        norm = float(self.engine.get_global_grad_norm() or 0.0)
+        norm = gradient_norm(self.engine)
         self._check_finite(step, norm, "gradient norm")
         self._check_moving(step, loss, norm)
         shares = self.schedule.sequences(step)
