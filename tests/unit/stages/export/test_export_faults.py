@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, write_json
 from bayling_study.shared.quantised import load
+from bayling_study.stages.export.encoding import encode_kept
 from helpers.export_models import change, export_tiny, refused, save_pickled, save_tiny, tiny_model
 
 FORMATS = ["groupwise", "bitsandbytes", "gguf"]
@@ -236,3 +237,13 @@ def test_the_loader_names_a_tensor_that_is_not_there(model, drop):
     save_file(tensors, out / "groupwise.safetensors")
     with pytest.raises(StudyError, match=drop):
         load(out, torch.float32, verify=False)
+
+
+def test_squares_of_a_large_tensor_are_not_lost() -> None:
+    """torch's norm of so many values in fp32 is too small; an embedding has as many."""
+    value = torch.randn(3000, 4000, generator=torch.Generator().manual_seed(2)) / 8
+    found = encode_kept("embedding", value, torch.bfloat16, lambda number, part: None)
+    exact = float(value.double().square().sum())
+    lost = float((value - value.bfloat16().float()).double().square().sum())
+    assert found.weight_square == pytest.approx(exact, rel=5e-5)
+    assert found.error_square == pytest.approx(lost, rel=5e-5)
