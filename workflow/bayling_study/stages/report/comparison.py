@@ -10,6 +10,7 @@ from typing import NamedTuple
 from bayling_study.config.comparison import ComparisonSection, seeded, trainings
 from bayling_study.config.systems import TunedSystem
 from bayling_study.core.records import Score
+from bayling_study.core.tables import beside
 from bayling_study.shared.metrics.measures import is_better
 from bayling_study.shared.metrics.resampling import holm
 from bayling_study.stages.report import figures
@@ -24,13 +25,7 @@ Column = tuple[str, str, str]
 """Suite, metric and item."""
 TESTS = ("bootstrap", "randomisation")
 STAGES = ("synthesis", "tuning", "generation")
-COST = {
-    "trained tokens": "trained_tokens",
-    "supervised tokens": "trained_supervised",
-    "steps": "steps",
-    "forward passes": "forward_passes",
-    "alignment tokens": "alignment_tokens",
-}
+COST: dict[str, str] = beside(__file__)
 """Column to the metric of a training's record."""
 
 

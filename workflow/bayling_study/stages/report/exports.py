@@ -6,22 +6,14 @@ from typing import Any
 
 from bayling_study.config.systems import OtherForm, PrecisionSystem
 from bayling_study.core.records import grouped
+from bayling_study.core.tables import beside
 from bayling_study.shared.verdict import HEADLINE
 from bayling_study.stages.report import figures
 from bayling_study.stages.report.blocks import Cell, Figure, PageSection, Table, number
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.significance import KEYS, difference_cell, pair_of
 
-TOTALS = {
-    "tensors": ("tensors", 1, 0, ""),
-    "quantised_tensors": ("tensors in 8 bits", 1, 0, ""),
-    "bytes": ("size", 2**-20, 1, " MiB"),
-    "bytes_fp16": ("size in fp16", 2**-20, 1, " MiB"),
-    "size_share": ("size against fp16", 100, 1, " %"),
-    "relative_error": ("relative rounding error", 100, 3, " %"),
-    "max_error": ("largest rounding error", 1, 6, ""),
-    "saturated_share": ("values at the ends of the range", 100, 3, " %"),
-}
+TOTALS: dict[str, tuple[str, float, int, str]] = beside(__file__)
 """Totals of ``error.json``: what each is called, its factor, decimals and unit."""
 ROUNDING = "What another precision changes is rounding: a difference of that size is no finding."
 
