@@ -5,7 +5,7 @@ or average of a suite; nothing is averaged over suites."""
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bayling_study.config.comparison import ComparisonSection, seeded, trainings
 from bayling_study.config.systems import TunedSystem
@@ -25,7 +25,8 @@ Column = tuple[str, str, str]
 """Suite, metric and item."""
 TESTS = ("bootstrap", "randomisation")
 STAGES = ("synthesis", "tuning", "generation")
-COST: dict[str, str] = beside(__file__)
+_WORDS: dict[str, Any] = beside(__file__)
+COST: dict[str, str] = _WORDS["cost"]
 """Column to the metric of a training's record."""
 
 
@@ -192,15 +193,8 @@ def _costs(study: Study, section: ComparisonSection) -> Table:
     """Returns what the first seed of each method cost: tokens, passes, requests and time."""
     columns = ["method", "planned tokens", *COST, "requests", "answer calls", "answer tokens"]
     columns += [f"seconds of {stage}" for stage in STAGES]
-    note = (
-        "Sums over the trainings that a method is made of. Planned tokens: batch_tokens times "
-        "max_steps; trained: of the conversations of all steps; supervised: those of them with a "
-        "loss. A dash: its jobs do not count it. Requests: to teachers, translators and "
-        "servers. Answer calls and tokens: for the suites, in all steps. A training set that "
-        "several methods use counts in each."
-    )
     rows = [_cost_row(study, name) for name in section.shown]
-    return Table("comparison-costs", "What each method cost", columns, rows, note)
+    return Table("comparison-costs", "What each method cost", columns, rows, _WORDS["note"])
 
 
 def _cost_row(study: Study, name: str) -> list[object]:
