@@ -364,8 +364,10 @@ def config(tmp_path: Path) -> Path:
 def test_what_the_workflow_asks_for(config: Path) -> None:
     dag = Dag(load_config(config))
     layout = dag.layout
-    assert layout.evaluated() == ["base", "remote", "paper"]
-    reviews = {name: [path.name for path in layout.reviews(name)] for name in layout.evaluated()}
+    assert layout.config.evaluated() == ["base", "remote", "paper"]
+    reviews = {
+        name: [path.name for path in layout.reviews(name)] for name in layout.config.evaluated()
+    }
     assert reviews == {"base": ["local.jsonl"], "remote": ["open.jsonl"], "paper": []}
     assert layout.generation_input("gpt") == []
     assert dag.judging_option("open") == ""
