@@ -118,11 +118,8 @@ def comparison_sections(study: Study) -> list[PageSection]:
     compared = Compared(study, section)
     seeds = f"each of {section.seeds} seeds" if section.seeds > 1 else "the one seed"
     chance = "" if section.seeds > 1 else " One seed says nothing of chance in training."
-    page.text = (
-        f"Each method minus {section.reference}, with the interval over segments. {BETTER} {WORSE}:"
-        f" better or worse by both paired tests after Holm's correction over the "
-        f"{len(section.methods)} methods shown, with the same sign in {seeds}.{chance}"
-    )
+    about = {"section": section, "count": len(section.methods), "seeds": seeds}
+    page.text = _WORDS["text"].format(better=BETTER, worse=WORSE, **about) + chance
     found = {_title(column): compared.findings(column) for column in compared.columns}
     panels: dict[str, dict[str, figures.Difference]] = {
         title: {name: (one.seeds, one.low, one.high, one.mark) for name, one in own.items()}

@@ -9,7 +9,7 @@ from bayling_study.core.records import grouped
 from bayling_study.core.tables import beside
 from bayling_study.shared.verdict import HEADLINE
 from bayling_study.stages.report import figures
-from bayling_study.stages.report.blocks import Cell, Figure, PageSection, Table, number
+from bayling_study.stages.report.blocks import NOTES, Cell, Figure, PageSection, Table, number
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.significance import KEYS, difference_cell, pair_of
 
@@ -63,12 +63,7 @@ def perplexity_table(system: str, report: Mapping[str, Any]) -> Table:
         [name, number(value, 3)._replace(link=link), f"{at['low']:.3f} to {at['high']:.3f}"]
         for name, value, at in rows
     ]
-    note = (
-        f"Reference answers of {report['n']} held-out conversations, {report['tokens']:,} tokens; "
-        f"the same most probable token at {100 * report['top1_agreement']:.1f} % of them. "
-        "Intervals: paired bootstrap over conversations. Between vocabularies compare bits per "
-        f"byte: {sides[0]['bits_per_byte']:.3f} and {sides[1]['bits_per_byte']:.3f}."
-    )
+    note = NOTES["perplexity"].format(report=report, same=100 * report["top1_agreement"])
     columns = ["system", "perplexity", "interval"]
     return Table(f"perplexity-{system}", f"{system}: perplexity", columns, body, note)
 
