@@ -123,7 +123,9 @@ class Study:
         values = {"suite": "open", "system": system, "generation": "generation", "out": out}
         self.run(judge, **values, **{"work": f"work/{system}", **options})
         suite = load_suite()
-        return read_hypotheses(self.folder / out, scored_prompts(suite, prompts()))
+        return read_hypotheses(
+            self.folder / out, scored_prompts(suite, self.folder / "prompts/open.jsonl")
+        )
 
     def score(self, system: str) -> dict[tuple[str, str], float]:
         options = {"generation": f"generation/{system}", "judging": f"judging/{system}"}
