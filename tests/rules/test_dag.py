@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from snakemake.cli import parse_args
 
-from bayling_study.config.checks import evaluated
 from bayling_study.config.loading import load_config
 from helpers import ROOT
 from helpers.programs import run_snakemake
@@ -49,7 +48,7 @@ def test_every_target_of_every_study_has_a_dag(elsewhere, study, target):
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", result.stdout, flags=re.MULTILINE))
     if target == "study":
         answered = int(jobs.get("generation", 0)) + int(jobs.get("generation_elsewhere", 0))
-        assert answered == int(jobs["scoring"]) == len(evaluated(config))
+        assert answered == int(jobs["scoring"]) == len(config.evaluated())
         seeds = config.comparison.seeds if config.comparison else 1
         assert int(jobs["total"]) <= MOST_JOBS * seeds
     else:

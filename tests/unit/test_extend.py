@@ -32,7 +32,7 @@ from bayling_study.shared.metrics.answers import measure, options_of, plan_of
 from bayling_study.shared.metrics.measurement import Answers
 from bayling_study.shared.metrics.measures import is_better, meaning
 from bayling_study.shared.sources.fetched import files_root
-from bayling_study.stages.corpora.readers import PARALLEL
+from bayling_study.stages.corpora.readers import reader_named
 from bayling_study.stages.download.__main__ import ensure
 from bayling_study.stages.generation.outputs import PromptSet
 from bayling_study.stages.generation.published import convert
@@ -116,7 +116,7 @@ def test_the_example_of_the_readme_is_valid(place: Path) -> None:
 def test_own_text_is_read(place: Path) -> None:
     config = configured(place, "Data")
     *_, corpus = config.corpora.parallel
-    found = PARALLEL[corpus.reader](fetched(config, corpus.source), corpus)
+    found = reader_named(corpus.reader)(fetched(config, corpus.source), corpus)
     pairs = [(row.text_a, row.text_b) for row in found if isinstance(row, ParallelSegment)]
     assert pairs == [("A red house.", "一座红房子。"), ("A train.", "一列火车。")]
 

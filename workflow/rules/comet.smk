@@ -49,7 +49,7 @@ rule comet_training:
 rule comet_score:
     """COMET of all systems with one model load."""
     input:
-        [f"{S}/generation/{system}" for system in STUDY.layout.evaluated()],
+        [f"{S}/generation/{system}" for system in STUDY.config.evaluated()],
         model=STUDY.comet_model(),
         encoder=STUDY.layout.manifests(STUDY.config.comet.encoder),
         more=list(STUDY.comet_more().values()),
@@ -72,7 +72,7 @@ rule comet_score:
         code=STUDY.code("comet.score"),
         record=lambda wildcards: f"{S}/runs/comet/score.json",
         study=lambda wildcards: S,
-        systems=" ".join(STUDY.layout.evaluated()),
+        systems=" ".join(STUDY.config.evaluated()),
         suites=" ".join(STUDY.comet_suites()),
         cache=f"{STUDY.layout.resources}/cache/comet",
         encoder=lambda wildcards, input: (

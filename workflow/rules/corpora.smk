@@ -1,7 +1,7 @@
 rule corpora:
     """Parallel segments and conversations: read, cleaned, split by document."""
     input:
-        STUDY.layout.manifests(*STUDY.layout.corpus_sources()),
+        STUDY.layout.manifests(*STUDY.config.corpora.sources),
     output:
         parallel=f"{S}/corpora/parallel.parquet",
         conversations=f"{S}/corpora/conversations.parquet",
@@ -19,7 +19,7 @@ rule corpora:
         settings=STUDY.settings("corpora"),
         code=STUDY.code("corpora"),
         record=lambda wildcards: f"{S}/runs/corpora/corpora.json",
-        downloads=STUDY.download_options(STUDY.layout.corpus_sources()),
+        downloads=STUDY.download_options(STUDY.config.corpora.sources),
         folder=lambda wildcards, output: Path(output[0]).parent,
     shell:
         "python -m bayling_study.stages.corpora --settings {params.settings}"

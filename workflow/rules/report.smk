@@ -3,7 +3,7 @@ rule report:
     input:
         rules.significance.output,
         STUDY.comet_scores(),
-        [f"{S}/scoring/{system}" for system in STUDY.layout.evaluated()],
+        [f"{S}/scoring/{system}" for system in STUDY.config.evaluated()],
         STUDY.audits(),
         STUDY.perplexities(),
         [f"{S}/probing/{system}.json" for system in STUDY.layout.probed()],

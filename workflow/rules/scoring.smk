@@ -11,7 +11,7 @@ rule scoring:
     log:
         f"{S}/logs/scoring/{{system}}.log",
     wildcard_constraints:
-        system="|".join(STUDY.layout.evaluated()),
+        system="|".join(STUDY.config.evaluated()),
     conda:
         "../../envs/study.yaml"
     resources:

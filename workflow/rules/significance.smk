@@ -1,10 +1,10 @@
 rule significance:
     """Which differences between systems are significant."""
     input:
-        [f"{S}/generation/{system}" for system in STUDY.layout.evaluated()],
-        [f"{S}/scoring/{system}" for system in STUDY.layout.evaluated()],
-        [STUDY.layout.reviews(system) for system in STUDY.layout.evaluated()],
-        STUDY.layout.harness(*STUDY.layout.evaluated()),
+        [f"{S}/generation/{system}" for system in STUDY.config.evaluated()],
+        [f"{S}/scoring/{system}" for system in STUDY.config.evaluated()],
+        [STUDY.layout.reviews(system) for system in STUDY.config.evaluated()],
+        STUDY.layout.harness(*STUDY.config.evaluated()),
         STUDY.layout.manifests(STUDY.config.scoring.spm),
         STUDY.comet_scores(),
         prompts=STUDY.layout.prompts(),
@@ -27,7 +27,7 @@ rule significance:
         record=lambda wildcards: f"{S}/runs/significance/significance.json",
         study=lambda wildcards: S,
         comet=STUDY.before_each("--comet", STUDY.comet_scores()),
-        systems=" ".join(STUDY.layout.evaluated()),
+        systems=" ".join(STUDY.config.evaluated()),
         bases=STUDY.bases_option(),
         suites=" ".join(STUDY.config.suites),
         spm=STUDY.spm_option(),

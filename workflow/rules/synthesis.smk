@@ -34,7 +34,7 @@ rule synthesis:
         folder=lambda wildcards, output: Path(output[0]).parent,
         cache=lambda wildcards: f"{S}/work/teacher/{wildcards.mixture}",
         sources=STUDY.download_options(
-            STUDY.layout.corpus_sources(), "--source-manifest"
+            STUDY.config.corpora.sources, "--source-manifest"
         ),
     shell:
         "python -m bayling_study.stages.synthesis --settings {params.settings}"

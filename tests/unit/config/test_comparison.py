@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from bayling_study.config.checks import evaluated
 from bayling_study.config.comparison import budget, trainings, with_seeds
 from bayling_study.config.loading import load_config, parse_config
 from bayling_study.core.errors import StudyError
@@ -171,7 +170,7 @@ def test_a_method_of_two_stages_shares_the_budget_and_only_the_last_is_asked() -
     spent = {name: budget(config, name) for name in config.comparison.shown}
     assert spent.pop("foundation") == 0 and set(spent.values()) == {48_000}
     assert trainings(config.systems, "csr") == ["csr-1", "csr"]
-    assert "csr-1" not in evaluated(config) and "csr" in evaluated(config)
+    assert "csr-1" not in config.evaluated() and "csr" in config.evaluated()
     layout = Layout(config)
     assert layout.config.untuned("csr") == "foundation"
     assert layout.checkpoint("csr-1").name == "csr-1"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bayling_study.stages.corpora.readers import CONVERSATIONS, LEXICONS, PARALLEL
+from bayling_study.stages.corpora.readers import reader_named
 from bayling_study.stages.corpora.readers.odd import OddRow
 from helpers.upstream.fetching import corpora, fetch, harness_suites, models, table, users
 from helpers.upstream.server import Upstreams
@@ -24,7 +24,7 @@ def test_parallel_text_is_read(source: str, upstreams: Upstreams, out: Path) -> 
     found = [one for one in users()[source].corpora.parallel if one.source == source]
     assert found
     for corpus in found:
-        rows = list(PARALLEL[corpus.reader](out, corpus))
+        rows = list(reader_named(corpus.reader)(out, corpus))
         check_rows(rows, 3 * len(corpus.targets))
         assert {row.lang_b for row in rows if not isinstance(row, OddRow)} == {*corpus.targets}
         assert all(row.text_a and row.text_b for row in rows if not isinstance(row, OddRow))
@@ -36,7 +36,7 @@ def test_conversations_are_read(source: str, upstreams: Upstreams, out: Path) ->
     found = [one for one in users()[source].corpora.conversations if one.source == source]
     assert found
     for corpus in found:
-        rows = list(CONVERSATIONS[corpus.reader](out, corpus))
+        rows = list(reader_named(corpus.reader)(out, corpus))
         check_rows(rows, 3)
         drafts = [row for row in rows if not isinstance(row, OddRow)]
         assert sum(bool(draft.conversation.messages) for draft in drafts) >= 2
@@ -48,7 +48,7 @@ def test_terms_are_read(source: str, upstreams: Upstreams, out: Path) -> None:
     found = [one for one in users()[source].corpora.lexicons if one.source == source]
     assert found
     for lexicon in found:
-        check_rows(list(LEXICONS[lexicon.reader](out, lexicon)), 10)
+        check_rows(list(reader_named(lexicon.reader)(out, lexicon)), 10)
 
 
 def test_no_source_of_a_full_study_is_left_out() -> None:

@@ -12,7 +12,7 @@ from bayling_study.config.corpora import ConversationCorpus
 from bayling_study.config.study import DownloadSection
 from bayling_study.core.files import read_json
 from bayling_study.shared.sources.table import read_sources
-from bayling_study.stages.corpora.readers import CONVERSATIONS
+from bayling_study.stages.corpora.readers import reader_named
 from bayling_study.stages.download.__main__ import ensure
 from helpers import ROOT
 from helpers.upstream.fetching import SMALL
@@ -42,7 +42,7 @@ def test_instructions_are_read(source: str, first: int, upstreams: Upstreams, ou
     assert [name for name in names if name.endswith((".json", ".jsonl"))] == PATHS[source]
     for path in PATHS[source]:
         corpus = ConversationCorpus(source=source, reader="alpaca", path=path, language="zh")
-        drafts = list(CONVERSATIONS["alpaca"](out, corpus))
+        drafts = list(reader_named("alpaca")(out, corpus))
         assert len(drafts) == (first or 9)
         assert all(len(draft.conversation.messages) == 2 for draft in drafts)
 

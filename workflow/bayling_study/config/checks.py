@@ -68,9 +68,9 @@ def check_study(config: StudyConfig, where: object) -> None:
     conditions.distinct([str(comet.source), *comet.more], f"{where}: comet.source and comet.more")
     if config.report.baseline is not None:
         key = f"{where}: report.baseline"
-        require("system that answers", config.report.baseline, evaluated(config), key)
+        require("system that answers", config.report.baseline, config.evaluated(), key)
     if config.comparison is not None:
-        check_comparison(config, f"{where}: comparison", evaluated(config))
+        check_comparison(config, f"{where}: comparison", config.evaluated())
 
 
 def _check_files(config: StudyConfig, where: object) -> None:
@@ -210,7 +210,7 @@ def _check_dialogues(drawn: Mixture | InteractiveSuite, key: str) -> None:
 
 
 def _check_systems(config: StudyConfig, key: str) -> None:
-    own = [one for one in evaluated(config) if config.systems[one].kind in ASKED_KINDS]
+    own = [one for one in config.evaluated() if config.systems[one].kind in ASKED_KINDS]
     kinds = {"merged": ("tuned",), "delta": ("foundation",), "precision": ("int8", *WEIGHTED_KINDS)}
     for name, system in config.systems.items():
         if isinstance(system, TunedSystem):
@@ -304,7 +304,7 @@ def _check_sources(suite: TranslationSuite, config: StudyConfig, key: str) -> No
 
 def _check_judged(suite: JudgedSuite, config: StudyConfig, key: str) -> None:
     _check_base(config, suite.judge, f"{key}.judge", ASKED_KINDS)
-    compared = [n for n in evaluated(config) if config.systems[n].kind != "published"]
+    compared = [n for n in config.evaluated() if config.systems[n].kind != "published"]
     require("system that answers", suite.baseline, compared, f"{key}.baseline")
     if suite.questions == "mt-bench" and any(part.endswith(".zh") for part in suite.parts):
         what = "MT-Bench's questions are English"
@@ -314,11 +314,6 @@ def _check_judged(suite: JudgedSuite, config: StudyConfig, key: str) -> None:
             raise StudyError(f"{mark} must occur exactly once", where=f"{key}.judge_prompt")
     if suite.judge_decoding.beams > 1:
         raise StudyError("servers offer no beam search", where=f"{key}.judge_decoding.beams")
-
-
-def evaluated(config: StudyConfig) -> list[str]:
-    """Returns the systems that answer the suites: all but servers that only judge or teach."""
-    return [name for name, system in config.systems.items() if getattr(system, "evaluated", True)]
 
 
 def _listed(suite: Suite) -> list[tuple[str, str, Collection[str]]]:

@@ -159,3 +159,11 @@ class CorporaSection(Section):
     """What makes a parallel segment unfit."""
     split: Split = Split()
     """What is kept for testing."""
+
+    @property
+    def sources(self) -> list[str]:
+        """Ids of the sources that the corpora are read from, each once."""
+        used = [corpus.source for corpus in self.parallel]
+        used += [corpus.source for corpus in self.conversations]
+        used += [lexicon.source for lexicon in self.lexicons]
+        return list(dict.fromkeys(used))

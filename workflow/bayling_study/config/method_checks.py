@@ -46,8 +46,7 @@ def check_methods(config: StudyConfig, languages: set[str], where: object) -> No
 
 def _check_precision(config: StudyConfig, name: str, system: PrecisionSystem, key: str) -> None:
     """Checks that a system and its base both answer, and that rounding tells them apart."""
-    answering = [one for one, own in config.systems.items() if getattr(own, "evaluated", True)]
-    require("system that answers", system.base, answering, f"{key}.base")
+    require("system that answers", system.base, config.evaluated(), f"{key}.base")
     if getattr(config.systems[system.base], "format", "") == "bitsandbytes":
         what = "products of bitsandbytes have 8 bits in any precision"
         raise StudyError(what, where=f"{key}.base", fix="a base of another format")

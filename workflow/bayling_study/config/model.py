@@ -86,6 +86,10 @@ class StudyConfig(Section):
             return [system, *self.asked_as(found.base)]
         return [system, found.of[0]] if isinstance(found, MergedSystem) else [system]
 
+    def evaluated(self) -> list[str]:
+        """Returns the systems that answer the suites: all but servers that only judge or teach."""
+        return [name for name, one in self.systems.items() if getattr(one, "evaluated", True)]
+
     def untuned(self, system: str) -> str:
         """Returns the foundation or delta that a tuned or merged system's stages started from."""
         parts = made_of(self.systems, system)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bayling_study.core.errors import StudyError
+from bayling_study.core.tables import beside
 
 _PACKAGE = Path(__file__).parents[1]
 RECIPE_FOLDERS = [_PACKAGE / "stages" / "synthesis" / "recipes"]
@@ -59,27 +60,18 @@ def _decorators(path: Path) -> list[ast.Call]:
     return [call for call in found if isinstance(call, ast.Call)]
 
 
+_NAMES: dict[str, Any] = beside(__file__)
 PLAIN_OPENINGS = ("translate", "translate-part")
 """Demands that open a conversation where its later turns need it, and have no weight."""
 
-DEMANDS = (
-    *("start-with", "include-words", "keep-name", "correct-draft"),
-    *("replace-words", "replace-name", "revise-source", "add-words", "drop-words", "use-term"),
-    *("first-sentence", "last-sentence", "word-limit", "fuller"),
-    *("next-sentence", "next-with-words", "switch-language", "translate-back", "ask-word"),
-    *("quotes", "capitals", "with-original"),
-)
+DEMANDS: list[str] = _NAMES["demands"]
 """Kinds of demand of ``interactive`` that a weight can choose: first turns, edits, lengths,
 other sentences and languages, forms."""
 
 INSTRUCTION_LANGUAGES = ("en", "zh")
 """Languages for which prompts and demands are worded."""
 
-WMT22_DIRECTIONS = (
-    *("zh-en", "en-zh", "de-en", "en-de"),
-    *("cs-en", "ja-en", "ru-en", "uk-en", "en-cs", "en-ja", "en-ru", "en-uk"),
-    *("de-fr", "fr-de"),
-)
+WMT22_DIRECTIONS: list[str] = _NAMES["wmt22_directions"]
 """Directions of the released WMT22 sets: the four that BayLing's tuning data covers, then
 those that the paper calls zero-shot."""
 
@@ -89,12 +81,7 @@ WMT22_ZERO_SHOT = WMT22_DIRECTIONS[4:]
 CONSTRAINED_DIRECTIONS = ("zh-en", "en-zh")
 """Directions of the released constrained sets."""
 
-RENAMED = {
-    "scoring.comet": "comet",
-    "export.perplexity_conversations": "perplexity.conversations",
-    "corpora.cleaning.samples": "report.rejected_samples",
-    "tuning.micro_tokens": "tuning.micro_batch_tokens",
-}
+RENAMED: dict[str, str] = _NAMES["renamed"]
 """Keys of earlier versions and what they are called now."""
 
 RENAMED_RECIPES = {"pivot": ("pivot-draft", "plug interprets instructions: a recipe of its own")}

@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints
 from bayling_study.config.base import Direction, Name, Section, Share
 from bayling_study.config.multiple_choice import HarnessSuite, NliSuite, QuestionsSuite
 from bayling_study.config.names import WMT22_ZERO_SHOT
+from bayling_study.core.tables import beside
 
 JUDGE_PROMPT = Path(__file__).with_name("judge_prompt.txt").read_text("utf-8").removesuffix("\n")
 """What a judge is told where the configuration does not say otherwise. The authors' judge prompt
@@ -176,12 +177,7 @@ DIRECTED = TranslationSuite | Wmt22Suite | ConstrainedSuite
 ONE_TURN = TranslationSuite | Wmt22Suite | FloresSuite | FileSuite
 """Suites whose prompts have one turn and ask for the translation of a single segment."""
 
-EXAM_TASKS = [
-    *("gaokao-chinese", "gaokao-english", "gaokao-mathqa", "gaokao-physics", "gaokao-chemistry"),
-    *("gaokao-biology", "gaokao-history", "gaokao-geography", "gaokao-mathcloze"),
-    *("sat-math", "sat-en", "sat-en-without-passage", "aqua-rat"),
-    *("lsat-ar", "lsat-lr", "lsat-rc", "logiqa-en", "logiqa-zh"),
-]
+EXAM_TASKS: list[str] = beside(__file__)
 """The 18 exams of the BayLing paper, in its order."""
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from types import UnionType
 from typing import TypeVar
 
-from bayling_study.config.checks import evaluated
 from bayling_study.config.combined import MergedSystem, RoutedSystem
 from bayling_study.config.comparison import made_of
 from bayling_study.config.model import StudyConfig
@@ -130,14 +129,6 @@ class Layout:
         folder, tuned = self.study / "deltas" / "made", self.names(TunedSystem)
         return [folder / name for name in tuned if self.system(name, TunedSystem).delta]
 
-    def corpus_sources(self) -> list[str]:
-        """Returns the sources that the corpora are read from, each once."""
-        corpora = self.config.corpora
-        used = [corpus.source for corpus in corpora.parallel]
-        used += [corpus.source for corpus in corpora.conversations]
-        used += [lexicon.source for lexicon in corpora.lexicons]
-        return list(dict.fromkeys(used))
-
     def suite_sources(self, suite: str) -> list[str]:
         """Returns the sources that a suite is read from (none if it uses the corpora)."""
         source = getattr(self.config.suites[suite], "source", None)
@@ -154,10 +145,6 @@ class Layout:
             if isinstance(system, TunedSystem) and system.mixture == mixture:
                 return self.checkpoint(self.config.untuned(name))
         return self.checkpoint(self.names(FoundationSystem)[0])
-
-    def evaluated(self) -> list[str]:
-        """Returns the systems that answer the suites."""
-        return evaluated(self.config)
 
     def judged_suites(self, system: str) -> list[str]:
         """Returns the suites in which a judge compares a system with the baseline."""
@@ -177,7 +164,7 @@ class Layout:
 
     def with_model(self, *systems: str) -> list[str]:
         """Returns those of the systems, or of the evaluated ones, that have a checkpoint here."""
-        asked = systems or self.evaluated()
+        asked = systems or self.config.evaluated()
         return [name for name in asked if isinstance(self.config.systems[name], WITH_MODEL)]
 
     def probed(self) -> list[str]:
@@ -194,7 +181,7 @@ class Layout:
     def without_model(self) -> list[str]:
         """Returns the evaluated systems whose answers come from elsewhere, or other systems."""
         here = self.with_model()
-        return [name for name in self.evaluated() if name not in here]
+        return [name for name in self.config.evaluated() if name not in here]
 
     def generation_input(self, system: str) -> list[Path]:
         """Returns what a system's outputs are made from: a checkpoint, a release, or others'."""
@@ -229,7 +216,7 @@ class Layout:
     def used_sources(self) -> list[str]:
         """Returns every source that this study downloads, each once."""
         config, comet = self.config, self.config.comet
-        used: list[str | None] = [*self.corpus_sources()]
+        used: list[str | None] = [*config.corpora.sources]
         used += [one.source for one in config.systems.values() if isinstance(one, DOWNLOADED)]
         used += [source for suite in config.suites for source in self.suite_sources(suite)]
         used += [comet.source, comet.encoder, *comet.more, *comet.more.values(), config.scoring.spm]

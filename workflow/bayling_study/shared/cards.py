@@ -2,12 +2,9 @@
 
 import re
 
-LICENCES = {
-    **{name: name for name in ("apache-2.0", "mit", "bsd-3-clause", "cc0-1.0", "mpl-2.0")},
-    **{name: name for name in ("cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0")},
-    **{name: name for name in ("gpl-2.0", "gpl-3.0", "lgpl-3.0", "odc-by", "llama2", "llama3")},
-    **{"llama-2-community-license": "llama2", "meta-llama-3-community-license": "llama3"},
-}
+from bayling_study.core.tables import beside
+
+LICENCES: dict[str, str] = beside(__file__)
 """Licences as sources name them, in lower case with dashes, to the hub's identifiers
 (https://huggingface.co/docs/hub/repositories-licenses)."""
 

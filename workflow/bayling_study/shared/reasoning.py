@@ -1,19 +1,10 @@
-"""What a model thinks before it answers, told apart from the answer. Standard library only. A
-server that knows its model does this itself and sends the reasoning in a field of its own; others,
-and models that are run here, write both into one text."""
+"""What a model thinks before it answers, told apart from the answer. A server that knows its model
+does this itself and sends the reasoning in a field of its own; others, and models that are run
+here, write both into one text."""
 
-TAGS = (
-    ("<think>", "</think>"),  # DeepSeek-R1, Qwen3, QwQ, GLM-4.5, MiniMax, Hunyuan, Nemotron, Phi-4
-    ("<thinking>", "</thinking>"),  # models prompted or tuned to it
-    ("<thought>", "</thought>"),  # EXAONE Deep
-    ("<reasoning>", "</reasoning>"),  # models prompted or tuned to it
-    ("[THINK]", "[/THINK]"),  # Magistral
-    ("<seed:think>", "</seed:think>"),  # Seed-OSS
-    ("<longcat_think>", "</longcat_think>"),  # LongCat
-    ("◁think▷", "◁/think▷"),  # Kimi-VL, Kimi-Dev
-    ("<|START_THINKING|>", "<|END_THINKING|>"),  # Command A Reasoning
-    ("<|inner_prefix|>", "<|inner_suffix|>"),  # Apertus
-)
+from bayling_study.core.tables import beside
+
+TAGS: list[tuple[str, str]] = beside(__file__)
 """First and last mark of reasoning and whose they are: those of vLLM's parsers that are a pair
 of marks (``vllm/reasoning``, 2026), the models' own documentation, and two names in common use."""
 MARKS = frozenset(mark for pair in TAGS for mark in pair)

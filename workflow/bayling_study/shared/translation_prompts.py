@@ -6,14 +6,11 @@ conversations mostly do (``interactive.wordings``)."""
 from collections.abc import Sequence
 
 from bayling_study.core import languages
+from bayling_study.core.tables import beside
 
-TRANSLATION = {
-    "en": "Provide the {language} translation for this sentence: {source}",
-    "zh": "提供这句话的{language}翻译：{source}",
-}
-"""Request of a translation, by prompt language."""
-CONSTRAINTS = {"en": "Make sure to include these words: {words}", "zh": "确保包含这些词：{words}"}
-"""Demand for certain words, by prompt language."""
+_WORDINGS: dict[str, dict[str, str]] = beside(__file__)
+TRANSLATION, CONSTRAINTS = _WORDINGS["translation"], _WORDINGS["constraints"]
+"""Request of a translation, and demand for certain words, both by prompt language."""
 
 
 def translation_prompt(

@@ -4,13 +4,10 @@ from pathlib import Path
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json
+from bayling_study.core.tables import beside
 
 VERDICT = "verdict.json"  # name of the file in the report's folder: ``{"sentences": ["…", …]}``
-HEADLINE = (
-    *("chrf2", "bleu", "spbleu", "comet", "comet-embedded", "constraint-rate"),
-    *("satisfaction.follow-up", "accuracy", "macro-f1", "accuracy-stated", "win", "tie", "loss"),
-    "score-ratio",
-)
+HEADLINE: tuple[str, ...] = tuple(beside(__file__))
 """Metrics of the first page, of ``make study``'s table and of MLflow's run, in this order."""
 
 

@@ -11,7 +11,7 @@ import pytest
 from bayling_study.config.corpora import ConversationCorpus, CorporaSection
 from bayling_study.core.errors import StudyError
 from bayling_study.stages.corpora import __main__ as program
-from bayling_study.stages.corpora.readers import CONVERSATIONS
+from bayling_study.stages.corpora.readers import reader_named
 from bayling_study.stages.corpora.readers.exchanges import Draft
 from helpers.fitting_rows import fitting
 
@@ -31,7 +31,7 @@ def corpus(reader: str) -> ConversationCorpus:
 
 def one(download: Path, reader: str, row: dict[str, Any]) -> Draft:
     put(download, row)
-    (draft,) = fitting(CONVERSATIONS[reader](download, corpus(reader)))
+    (draft,) = fitting(reader_named(reader)(download, corpus(reader)))
     assert isinstance(draft, Draft)
     return draft
 

@@ -16,7 +16,7 @@ from bayling_study.config.corpora import ConversationCorpus, CorporaSection, Lex
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.corpus_tables import ParallelSegment
 from bayling_study.stages.corpora.parallel import raw_segments
-from bayling_study.stages.corpora.readers import CONVERSATIONS, LEXICONS, PARALLEL
+from bayling_study.stages.corpora.readers import reader_named
 from bayling_study.stages.corpora.tally import CorpusTally
 from helpers.fitting_rows import fitting
 
@@ -39,7 +39,7 @@ def put(files: Path, name: str, content: str | bytes) -> Path:
 
 def read(files: Path, reader: str, **section: Any) -> Iterator[ParallelSegment]:
     corpus = ParallelCorpus(source="src", reader=reader, **section)  # type: ignore[arg-type]
-    return PARALLEL[reader](files.parent, corpus)
+    return reader_named(reader)(files.parent, corpus)
 
 
 def texts(rows: Iterator[ParallelSegment]) -> list[tuple[str, str, str]]:
@@ -445,7 +445,7 @@ class TestLibreOffice:
 class TestLexicons:
     def read(self, files: Path, reader: str, **section: Any) -> list[tuple[str, str, str]]:
         lexicon = Lexicon(source="src", reader=reader, **section)  # type: ignore[arg-type]
-        terms = LEXICONS[reader](files.parent, lexicon)
+        terms = reader_named(reader)(files.parent, lexicon)
         return [(term.lang_b, term.term_a, term.term_b) for term in fitting(terms)]
 
     def test_muse_has_a_pair_a_line(self, files: Path) -> None:
@@ -494,7 +494,7 @@ class TestLexicons:
 class TestInstructions:
     def read(self, files: Path, reader: str, path: str) -> list[list[tuple[str, str]]]:
         corpus = ConversationCorpus(source="src", reader=reader, path=path, language="zh")  # type: ignore[arg-type]
-        drafts = CONVERSATIONS[reader](files.parent, corpus)
+        drafts = reader_named(reader)(files.parent, corpus)
         return [[(m.role, m.content) for m in draft.conversation.messages] for draft in drafts]
 
     def test_belle_is_json_lines_in_a_file_called_json(self, files: Path) -> None:

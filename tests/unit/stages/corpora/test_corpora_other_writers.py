@@ -17,7 +17,7 @@ import pytest
 from bayling_study.config.corpora import ConversationCorpus, ParallelCorpus
 from bayling_study.core.errors import StudyError
 from bayling_study.core.parquet import rows
-from bayling_study.stages.corpora.readers import CONVERSATIONS, PARALLEL
+from bayling_study.stages.corpora.readers import reader_named
 from bayling_study.stages.corpora.readers.odd import OddRow
 
 ROW = '{"instruction": "Say hi", "output": "hi"}'
@@ -40,7 +40,7 @@ def put(download: Path, name: str, data: bytes) -> None:
 def dialogues(download: Path, name: str, reader: str = "alpaca") -> list[Any]:
     """Returns the turns of each row, or what is odd about it."""
     section = {"source": "src", "reader": reader, "path": name, "language": "en"}
-    found = CONVERSATIONS[reader](download, ConversationCorpus(**section))  # type: ignore[arg-type]
+    found = reader_named(reader)(download, ConversationCorpus(**section))  # type: ignore[arg-type]
     return [
         row.problem if isinstance(row, OddRow) else [tuple(m) for m in row.conversation.messages]
         for row in found
@@ -49,7 +49,7 @@ def dialogues(download: Path, name: str, reader: str = "alpaca") -> list[Any]:
 
 def pairs(download: Path, name: str, **more: Any) -> list[Any]:
     corpus = ParallelCorpus(source="src", path=name, languages=["de"], **more)
-    found = PARALLEL[corpus.reader](download, corpus)
+    found = reader_named(corpus.reader)(download, corpus)
     return [r.problem if isinstance(r, OddRow) else (r.text_a, r.text_b) for r in found]
 
 

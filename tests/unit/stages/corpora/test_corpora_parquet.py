@@ -15,7 +15,7 @@ from bayling_study.config.corpora import ConversationCorpus, ParallelCorpus
 from bayling_study.core.errors import StudyError
 from bayling_study.shared.flores_rows import read_table
 from bayling_study.shared.harness_tasks import read_rows
-from bayling_study.stages.corpora.readers import CONVERSATIONS, PARALLEL
+from bayling_study.stages.corpora.readers import reader_named
 from helpers.fitting_rows import fitting
 
 JSON = pa.json_()
@@ -40,7 +40,7 @@ def pairs(download: Path, reader: str = "parquet", **more: Any) -> list[tuple[st
     path = "{pair}/*.parquet" if reader == "parquet" else "de-en/x.parquet"
     section = {"source": "src", "reader": reader, "path": path, "languages": ["de"], **more}
     corpus = ParallelCorpus(**section)  # type: ignore[arg-type]
-    return [(row.text_a, row.text_b) for row in fitting(PARALLEL[reader](download, corpus))]
+    return [(row.text_a, row.text_b) for row in fitting(reader_named(reader)(download, corpus))]
 
 
 def dialogues(download: Path, reader: str) -> list[list[tuple[str, ...]]]:
@@ -50,7 +50,7 @@ def dialogues(download: Path, reader: str) -> list[list[tuple[str, ...]]]:
         path="de-en/*.parquet",
         language="en",
     )
-    drafts = CONVERSATIONS[reader](download, corpus)
+    drafts = reader_named(reader)(download, corpus)
     return [[tuple(turn) for turn in draft.conversation.messages] for draft in drafts]
 
 

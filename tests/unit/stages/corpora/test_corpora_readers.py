@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from bayling_study.config.corpora import ConversationCorpus, ParallelCorpus
+from bayling_study.config.corpora import ConversationCorpus, Lexicon, ParallelCorpus
 from bayling_study.core.errors import StudyError
 from bayling_study.stages.corpora.readers import (
     alpaca,
     json_catalogues,
     jsonitems,
     parallel_json,
+    reader_named,
     sharegpt,
 )
 from bayling_study.stages.corpora.readers.exchanges import Draft
@@ -31,6 +32,12 @@ def put(download: Path, path: str, value: Any) -> Path:
     file.write_bytes(data)
     (download / "manifest.json").write_text("{}", encoding="utf-8")
     return file
+
+
+@pytest.mark.parametrize("kind", [ParallelCorpus, ConversationCorpus, Lexicon])
+def test_every_reader_of_the_config_is_there(kind: Any) -> None:
+    names = get_args(kind.model_fields["reader"].annotation)
+    assert len({reader_named(name) for name in names}) == len(names) >= 2
 
 
 def talk(reader: str, path: str, **more: Any) -> ConversationCorpus:

@@ -123,7 +123,9 @@ class Study:
         values = {"suite": "open", "system": system, "generation": "generation", "out": out}
         self.run(judge, **values, **{"work": f"work/{system}", **options})
         suite = load_suite()
-        return read_hypotheses(self.folder / out, scored_prompts(suite, prompts()))
+        return read_hypotheses(
+            self.folder / out, scored_prompts(suite, self.folder / "prompts/open.jsonl")
+        )
 
     def score(self, system: str) -> dict[tuple[str, str], float]:
         options = {"generation": f"generation/{system}", "judging": f"judging/{system}"}
@@ -364,8 +366,10 @@ def config(tmp_path: Path) -> Path:
 def test_what_the_workflow_asks_for(config: Path) -> None:
     dag = Dag(load_config(config))
     layout = dag.layout
-    assert layout.evaluated() == ["base", "remote", "paper"]
-    reviews = {name: [path.name for path in layout.reviews(name)] for name in layout.evaluated()}
+    assert layout.config.evaluated() == ["base", "remote", "paper"]
+    reviews = {
+        name: [path.name for path in layout.reviews(name)] for name in layout.config.evaluated()
+    }
     assert reviews == {"base": ["local.jsonl"], "remote": ["open.jsonl"], "paper": []}
     assert layout.generation_input("gpt") == []
     assert dag.judging_option("open") == ""

@@ -21,15 +21,9 @@ from bayling_study.core.errors import StudyError
 from bayling_study.core.files import write_text
 from bayling_study.shared.metrics.measures import meaning
 from bayling_study.shared.verdict import HEADLINE
-from bayling_study.stages.report.blocks import Cell, PageSection, Table, number, signed
+from bayling_study.stages.report.blocks import NOTES, Cell, PageSection, Table, number, signed
 from bayling_study.stages.report.page import render
 from bayling_study.stages.report.significance import BETTER, WORSE, difference, mark_of
-
-METHOD = (
-    "Difference: B minus A, with the interval of the paired bootstrap. ▲ ▼: B is significantly "
-    "better or worse than A (paired bootstrap and approximate randomisation on the shared "
-    "segments, both below the level, also after correction over the items of the suite)."
-)
 
 COMMAND_LINE = cli.command(
     __name__,
@@ -71,7 +65,7 @@ def score_table(scores: Sequence[ScorePair], only: Sequence[str] = ()) -> Table:
     wanted.sort(key=lambda pair: (suites.index(pair.suite), order.index(pair.metric)))
     rows = [_row(pair) for pair in wanted]
     columns = ["suite", "item", "metric", "system", "A", "B", "difference", "p", "segments", "note"]
-    return Table(name, title, columns, rows, METHOD)
+    return Table(name, title, columns, rows, NOTES["compared"])
 
 
 def _row(pair: ScorePair) -> list[object]:

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 from bayling_study.commands.compare.sides import Side
 from bayling_study.config.model import StudyConfig
 from bayling_study.core.progress import Progress
-from bayling_study.core.records import read_prompts
 from bayling_study.shared.metrics import answers as metrics
 from bayling_study.shared.metrics.aggregates import mean_groups
 from bayling_study.stages.significance.__main__ import Inputs, compare_suite
@@ -77,8 +76,7 @@ def _tests(
     answers, prompts, extra = {}, {}, {}
     for name, side, system in ((A, a, first), (B, b, second)):
         own = Inputs.of_study(side.folder)
-        asked = read_prompts(own.prompts / f"{suite}.jsonl")
-        prompts[name] = metrics.scored_prompts(section, asked)
+        prompts[name] = metrics.scored_prompts(section, own.prompts / f"{suite}.jsonl")
         found = own.answers(section.kind, suite, [system]).values()
         there = [folder for folder in found if (folder / f"{suite}.jsonl").is_file()]
         read = (metrics.read_answers(prompts[name], folder, system, suite) for folder in there)

@@ -100,7 +100,7 @@ def time_here(
     tunings: Sequence[machine.Tuning],
 ) -> str:  # fmt: skip
     """Returns the table of minutes on the cores of this machine."""
-    here, used = speed(), set(dag.layout.corpus_sources())
+    here, used = speed(), set(dag.config.corpora.sources)
     size = sum(source.bytes or 0 for source in sources if source.row.id in used)
     jobs = Work(dag, shapes, here).jobs(size)
     need = max((tuning.memory.resident for tuning in tunings), default=0) / GIBIBYTE

@@ -42,7 +42,7 @@ def disk_needs(
     needs = [Need("download", resources, fetch, archives, guessed=guessed)]
     if not (layout.study / "corpora" / "parallel.parquet").exists():
         # Cleaned rows are about as large as the compressed files that they come from.
-        read = set(layout.corpus_sources())
+        read = set(layout.config.corpora.sources)
         size = sum(source.bytes or 0 for source in sources if source.row.id in read)
         needs += [Need("corpora", layout.study, size)] if read else []
     for name, shape in shapes.items():

@@ -17,7 +17,7 @@ def job_names(dag: Dag) -> dict[str, list[str]]:
     embedded = comet and config.comet.embedded is not None and not given
     foundations = (layout.system(n, FoundationSystem) for n in layout.names(FoundationSystem))
     more = [n for n, system in config.systems.items() if getattr(system, "vocabulary", None)]
-    answering = layout.evaluated()
+    answering = layout.config.evaluated()
     shown = any(layout.example_text(name) for name in answering)
     judged = [f"{name} {suite}" for name in answering for suite in layout.judged_suites(name)]
     names = {

@@ -88,7 +88,8 @@ class Work:
         answered = [f"generation/{name}" for name in layout.with_model()]
         answers = sum(answers_of(layout, suite) or 0 for suite in layout.generated_suites())
         turns = TURNS["scoring"] * answers
-        scored = [self._plain("scoring", name, answered, turns) for name in layout.evaluated()]
+        asked = layout.config.evaluated()
+        scored = [self._plain("scoring", name, answered, turns) for name in asked]
         if "comet_score" in self.names:  # a released model's size is not known here
             needs, seconds = [*answered, "comet_training/training"], 0.0 if embedded else None
             scored.append(self._job("comet_score", "score", needs, seconds))
@@ -125,7 +126,7 @@ class Work:
             seconds = self._reading(shape, 2 * self.config.perplexity.conversations * READ_TOKENS)
             made = self._job("export", name, self._made(system.base), 0.0)
             found = [made, self._job("perplexity", name, [made.key], seconds)]
-        if name not in self.layout.evaluated():
+        if name not in self.layout.config.evaluated():
             return found
         if self.config.probing and name in self.layout.probed():
             seconds = self._reading(shape, self.config.probing.texts * PROBED_TOKENS)

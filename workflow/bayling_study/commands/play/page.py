@@ -14,6 +14,7 @@ from bayling_study.commands.serve.request import parse
 from bayling_study.config import StudyConfig
 from bayling_study.core import languages
 from bayling_study.core.records import by_item, read_prompts
+from bayling_study.core.tables import beside
 from bayling_study.dag.layout import Layout
 from bayling_study.shared.interactive.wordings import WORDINGS
 
@@ -23,14 +24,7 @@ POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 """Nothing but the page's own files is loaded, and no other page can show it in a frame."""
-FIRST = {
-    "translate": "translate",
-    "replace-words": "replace X by Y",
-    "first-sentence": "shorter",
-    "use-term": "use this word",
-    "keep-name": "keep this word",
-    "translate-back": "translate back",
-}
+FIRST: dict[str, str] = beside(__file__)
 """The demands whose buttons are always shown, and what stands on them."""
 EXAMPLES = 5  # test prompts of each item that the page offers to begin with
 

@@ -27,7 +27,7 @@ def model_card(layout: Layout, system: str, repo: str, base: str | None) -> Mode
     scores = shown_scores(layout, system)
     foundation = made_of(layout.config.systems, system)[0]
     source = layout.row(layout.system(foundation, FoundationSystem).source)
-    used = [layout.row(name) for name in layout.corpus_sources()]
+    used = [layout.row(name) for name in layout.config.corpora.sources]
     hub_base = source.places[0].removeprefix("models/") if source.kind == "hub" else None
     named = licence_keys(source.licence)
     data = ModelCardData(

@@ -70,7 +70,7 @@ def suites(left: Left) -> Table:
         prompts = int(made.record["metrics"].get("prompts", 0)) if made else 0
         if not prompts:
             left.needs.append(f"suite {suite}: it has no prompts")
-        rows += [_suite(left, suite, name, prompts) for name in left.layout.evaluated()]
+        rows += [_suite(left, suite, name, prompts) for name in left.layout.config.evaluated()]
     header = ("suite", "system", "prompts", "answers", "empty", "cut off", "scores", "unreadable")
     note = "Unreadable: the largest share of an item's answers in which the scorer found no choice;"
     return Table("Suites", header, rows, f"{note} of random weights it is high by nature.")

@@ -89,7 +89,7 @@ class Costs:
             case "turns":
                 return self._turns(layout.generated_suites())
             case "answers":
-                return self._turns(config.suites) * len(layout.evaluated())
+                return self._turns(config.suites) * len(layout.config.evaluated())
         return 0.0
 
     def _turns(self, suites: Iterable[str]) -> float:

@@ -14,12 +14,9 @@ from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from bayling_study.commands.running.run import Run
+from bayling_study.core.tables import beside
 
-CHATTER = (
-    "Assuming unrestricted shared filesystem", "Building DAG of jobs", "Using shell:",
-    "Conda environments:", "Singularity containers:", "Select jobs to execute",
-    "Execute ", "Group jobs:", "Job rate limit", "Touching output file",
-)  # fmt: skip
+CHATTER = tuple(beside(__file__))
 """How Snakemake's messages begin that say nothing of this study; a new one of its is shown."""
 TROUBLE = (LogEvent.JOB_ERROR, LogEvent.GROUP_ERROR, LogEvent.ERROR)
 ERASE = "\r\x1b[K"

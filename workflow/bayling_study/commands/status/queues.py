@@ -11,6 +11,7 @@ from typing import NamedTuple
 from xml.etree import ElementTree
 
 from bayling_study.core.errors import StudyError
+from bayling_study.core.tables import beside
 from bayling_study.dag.htcondor import MARK, MARKED
 
 SECONDS = 20
@@ -135,12 +136,7 @@ SCHEDULERS = {
     "sge": Scheduler("qconf", sge_jobs, ("qdel",), "qstat -j NUMBER", mark="sge_extra"),
 }
 """Executor plugin to its scheduler."""
-LOOK = {
-    "htcondor": "condor_q -nobatch, condor_rm NUMBER",
-    "sge": "qstat, qdel NUMBER",
-    "lsf": "bjobs, bkill NUMBER",
-    "kubernetes": "kubectl get jobs, kubectl delete job NAME",
-}
+LOOK: dict[str, str] = beside(__file__)
 """Executors to the commands with which a person finds and ends what a dead Snakemake left."""
 
 

@@ -18,13 +18,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bayling_study.core.lookup import look_up
-from bayling_study.core.tables import read_table
+from bayling_study.core.tables import beside, read_table
 
 TABLE = Path(__file__).with_suffix(".tsv")
-RENAMED = {
-    **{"zho_Hans": "cmn_Hans", "zho_Hant": "cmn_Hant"},
-    **{"est_Latn": "ekk_Latn", "tgl_Latn": "fil_Latn"},
-}
+RENAMED: dict[str, str] = beside(__file__)
 """FLORES-200 codes that FLORES+ writes otherwise (its README, "Language coverage")."""
 
 

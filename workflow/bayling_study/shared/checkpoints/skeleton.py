@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from accelerate import init_empty_weights  # type: ignore[import-untyped]
-from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from bayling_study.core.errors import StudyError
@@ -31,11 +30,6 @@ def skeleton(checkpoint: Path, dtype: torch.dtype) -> Any:
         fix = "use a causal language model that the installed transformers knows"
         raise StudyError(what, where=where, fix=fix) from error
     return model.eval()
-
-
-def linear_weights(model: nn.Module) -> list[str]:
-    """Returns the names of all linear layers' weights, in the model's order."""
-    return [f"{name}.weight" for name, part in model.named_modules() if isinstance(part, nn.Linear)]
 
 
 def stored_shapes(model: Any) -> dict[str, tuple[int, ...]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from bayling_study.config import StudyConfig
 from bayling_study.config.multiple_choice import MULTIPLE_CHOICE_KINDS
 from bayling_study.config.suites import JudgedSuite, Suite
+from bayling_study.core import records
 from bayling_study.core.errors import StudyError
 from bayling_study.core.lookup import look_up
 from bayling_study.core.records import Prompt, by_item, check_owner, items_present, read_hypotheses
@@ -73,9 +74,10 @@ def answer_folder(
     return harness if kind in MULTIPLE_CHOICE_KINDS else generation
 
 
-def scored_prompts(suite: Suite, prompts: list[Prompt]) -> list[Prompt]:
-    """Returns what a suite's scorer reads answers to: the prompts, or the reviews of a judge, whose
+def scored_prompts(suite: Suite, path: Path) -> list[Prompt]:
+    """Reads what a suite's scorer reads answers to: the prompts, or the reviews of a judge, whose
     ids are the questions' with ``/1`` where the system was shown first and ``/2`` where second."""
+    prompts = records.read_prompts(path)
     if not isinstance(suite, JudgedSuite):
         return prompts
     names = {"judge": suite.judge, "baseline": suite.baseline}

@@ -17,21 +17,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bayling_study.core.tables import beside
 from bayling_study.shared.metrics.measurement import Answers, Measurement, Options, rate
 
 SURE = 0.5  # least probability at which py3langid's answer counts as a vote (its own scale, 0 to 1)
 SHORT = 20  # letters below which an answer is too short for a safe vote; UI strings often are
-ALIKE = (
-    frozenset({"bs", "hr", "sr"}),
-    frozenset({"id", "ms"}),
-    frozenset({"nb", "no", "nn"}),
-    frozenset({"zh", "zht", "zh-Hant", "wuu", "yue"}),
-)
+_CODES = beside(__file__)
+ALIKE = tuple(map(frozenset, _CODES["alike"]))
 """Codes that count as one language: texts of one are regularly taken for the other's."""
-LABELS: dict[str, dict[str, str]] = {
-    "py3langid": {"ff": "fuv", "zht": "zh", "nb": "no", "qsr": "sr"},
-    "pycld2": {"he": "iw", "jv": "jw", "zht": "zh-Hant", "nb": "no", "qsr": "sr"},
-}
+LABELS: dict[str, dict[str, str]] = _CODES["labels"]
 """This project's codes to an identifier's, where they differ."""
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")

@@ -151,11 +151,6 @@ def _quoted(text: str) -> bool:
     return len(text) > 1 and text[0] + text[-1] in ('""', "“”", "「」")
 
 
-def _at_least(pattern: str, argument: str) -> Callable[..., bool]:
-    """Returns a check that as many matches are found as an argument says."""
-    return lambda text, **given: len(re.findall(pattern, text)) >= given[argument]
-
-
 CHECKS: dict[str, Callable[..., bool]] = {
     "keywords:existence": lambda text, keywords: all(_found(word, text) for word in keywords),
     "keywords:frequency": lambda text, keyword, frequency, relation: COMPARED[relation](
@@ -176,7 +171,9 @@ CHECKS: dict[str, Callable[..., bool]] = {
     ),
     "length_constraints:number_paragraphs": _paragraphs,
     "length_constraints:nth_paragraph_first_word": _nth_paragraph,
-    "detectable_content:number_placeholders": _at_least(r"\[.*?\]", "num_placeholders"),
+    "detectable_content:number_placeholders": lambda text, num_placeholders: (
+        len(re.findall(r"\[.*?\]", text)) >= num_placeholders
+    ),
     "detectable_content:postscript": _postscript,
     "detectable_format:number_bullet_lists": lambda text, num_bullets: (
         sum(len(re.findall(mark, text)) for mark in BULLETS) == num_bullets

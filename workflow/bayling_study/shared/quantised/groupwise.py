@@ -91,10 +91,6 @@ class GroupwiseLinear(nn.Module):  # type: ignore[misc]  # torch is not type-che
             output[..., rows] = functional.linear(inputs, weight)
         return output if self.bias is None else output + self.bias
 
-    def extra_repr(self) -> str:
-        """Describes the layer in the printed model."""
-        return f"{self.in_features}, {self.out_features}, group={self.group}"
-
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "GroupwiseLinear":
         """Moves with the model between devices, but keeps the steps in fp32 when it is cast."""
         scale = self.scale

@@ -15,11 +15,12 @@ from bayling_study.core.credentials import without_credentials
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import sha256_json
 from bayling_study.core.lookup import closest
-from bayling_study.core.tables import read_table
+from bayling_study.core.tables import beside, read_table
 
 IDENTITY = ("id", "kind", "location", "revision", "files", "sha256")
 """Columns that decide the fetched bytes; a change of any other refetches nothing."""
 ROW_HASH_DIGITS = 8
+FIXES: dict[str, str] = beside(__file__)  # what a column takes
 
 
 class SourceRow(Source):
@@ -99,10 +100,4 @@ def _fix(column: str, value: str) -> str | None:
         kinds = get_args(Kind)
         near = closest(value, kinds)
         return f"write {near!r} instead" if near else f"use one of: {', '.join(kinds)}"
-    return {
-        "confirmed": "write it as in 'files columns: the package; size: hub index'",
-        "sha256": "write 64 lower-case hex digits, or leave it empty to lock at first download",
-        "bytes": "write the size as a whole number without separators, or leave it empty",
-        "id": "use lower-case letters, digits, '.', '_' and '-'",
-        "licence": "write the licence's name, or 'unknown'",
-    }.get(column)
+    return FIXES.get(column)

@@ -8,21 +8,18 @@
 
 from collections.abc import Sequence
 
+from bayling_study.core.tables import beside
 from bayling_study.shared.templates.spans import EOS, Message, Span, merge_text, split_system
 
-V1_SYSTEM = (
-    "I am an intelligent language assistant developed by the NLP Group of ICT/CAS.\n"
-    "Below is a dialog consisting of instructions and responses. "
-    "Write a response that completes the request."
-)
-V3_SYSTEM = "I am BayLing developed by the NLP Group of ICT/CAS."
+SYSTEMS: dict[str, str] = beside(__file__)
+"""Template to the system text that it writes where a conversation has none."""
 HEADER, HEADER_END, END_OF_TURN = "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"
 END_OF_TEXT = "<|end_of_text|>"  # Llama-3's other end
 
 
 def bayling_pieces(messages: Sequence[Message]) -> list[Span]:
     """Returns BayLing v1 spans; an answer ends with the tokenizer's EOS."""
-    system, turns = split_system(messages, V1_SYSTEM)
+    system, turns = split_system(messages, SYSTEMS["bayling"])
     spans = [Span(f"{system}\n\n")]
     for number, message in enumerate(turns):
         if message["role"] == "user":
@@ -35,7 +32,7 @@ def bayling_pieces(messages: Sequence[Message]) -> list[Span]:
 
 def bayling3_pieces(messages: Sequence[Message]) -> list[Span]:
     """Returns Llama-3 chat spans; contents are stripped and an answer ends with <|eot_id|>."""
-    system, turns = split_system(messages, V3_SYSTEM)
+    system, turns = split_system(messages, SYSTEMS["bayling-3"])
     spans = [*_header("system"), Span(system.strip()), Span(END_OF_TURN, True)]
     for message in turns:
         supervised = message["role"] == "assistant"

@@ -20,9 +20,8 @@ def chat_template(tokenizer: Any, template: TemplateName) -> str:
     Response:`` behind any user turn: ``add_generation_prompt`` adds nothing."""
     if template == "foundation":
         return pinned_template(tokenizer)
-    systems = {"bayling": definitions.V1_SYSTEM, "bayling-3": definitions.V3_SYSTEM}
     names = {
-        "DEFAULT": json.dumps(systems[template]),
+        "DEFAULT": json.dumps(definitions.SYSTEMS[template]),
         "BOS": _bos(tokenizer),
         "HEADER_END": json.dumps(definitions.HEADER_END),
         "HEADER": json.dumps(definitions.HEADER),

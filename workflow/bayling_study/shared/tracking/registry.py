@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bayling_study.core.tables import beside
 from bayling_study.shared.tracking import flavour
 from bayling_study.shared.tracking.code import ROOT
 from bayling_study.shared.tracking.jobs import RecordedJob, Reference
@@ -24,10 +25,7 @@ CARD = "README.md"
 FOLDER = "model"
 OWN = ("groupwise", "gguf")
 """Formats of exports that ``mlflow.transformers`` does not read; our ``flavour`` does."""
-TOKENIZER = (
-    *("tokenizer*", "*.jinja", "special_tokens_map.json", "added_tokens.json"),
-    *("vocab.*", "merges.txt", "*.model", "config.json"),
-)
+TOKENIZER: list[str] = beside(__file__)
 """Files that a tokenizer may consist of; of ``config.json`` it takes the kind of model."""
 
 

@@ -46,7 +46,8 @@ def chosen_uri(configured: str | None, study: Path) -> str:
     uri = configured or os.environ.get("MLFLOW_TRACKING_URI") or default_uri(study)
     if has_credentials(uri):
         where = "MLFLOW_TRACKING_URI" if not configured else "tracking URI"
-        raise StudyError("the tracking URI carries a password or token", where=where, fix=ADVICE)
+        what = "the tracking URI carries a password or token"
+        raise StudyError(what, where=where, fix=ADVICE["tracking store"])
     return uri
 
 

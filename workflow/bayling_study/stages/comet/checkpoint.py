@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from bayling_study.core import tables
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_json, sha256_file, sha256_json, sha256_path
 from bayling_study.shared.sources.fetched import MANIFEST, files_root
@@ -21,12 +22,7 @@ from bayling_study.shared.sources.fetched import MANIFEST, files_root
 MARKER = "embedded.json"
 """File beside ``hparams.yaml`` that says the model is a study's own, and what its files hash to."""
 
-METRICS = {
-    "regression_metric": "comet",
-    "referenceless_regression_metric": "comet-referenceless",
-    "unified_metric": "comet-unified",
-    "xcomet_metric": "comet-xcomet",
-}
+METRICS: dict[str, str] = tables.beside(__file__)
 """Model classes of unbabel-comet that give a segment a score, and what their scores are called."""
 
 

@@ -21,6 +21,7 @@ import pytorch_lightning
 import torch
 import yaml
 from comet.models import RegressionMetric
+from pytorch_lightning.callbacks import LambdaCallback
 from scipy.stats import kendalltau, spearmanr
 
 from bayling_study.core import cli
@@ -107,6 +108,13 @@ def hyper_parameters(settings: EmbeddedSettings) -> dict[str, Any]:
 def _trainer(
     settings: EmbeddedSettings, run: RunRecord, progress: Progress
 ) -> pytorch_lightning.Trainer:
+    def note(trainer: pytorch_lightning.Trainer, _: Any) -> None:
+        """Notes the loss of an epoch in the run record and on the meter."""
+        loss = float(trainer.callback_metrics["train_loss_epoch"])
+        run.metrics({"loss": loss}, step=trainer.current_epoch + 1)
+        progress.set_postfix_str(f"loss {loss:.4f}", refresh=False)
+        progress.update()
+
     warnings.filterwarnings("ignore", message=".*dataloader.*", category=UserWarning)
     off = ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary")
     return pytorch_lightning.Trainer(
@@ -116,22 +124,9 @@ def _trainer(
         gradient_clip_val=1.0,
         limit_val_batches=0,  # measured once, at the end, by kind of damage
         num_sanity_val_steps=0,
-        callbacks=[_Curve(run, progress)],
+        callbacks=[LambdaCallback(on_train_epoch_end=note)],
         **dict.fromkeys(off, False),
     )
-
-
-class _Curve(pytorch_lightning.Callback):  # type: ignore[misc]
-    """Notes the loss of each epoch in the run record and on the meter."""
-
-    def __init__(self, run: RunRecord, progress: Progress) -> None:
-        self.run, self.progress = run, progress
-
-    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        loss = float(trainer.callback_metrics["train_loss_epoch"])
-        self.run.metrics({"loss": loss}, step=trainer.current_epoch + 1)
-        self.progress.set_postfix_str(f"loss {loss:.4f}", refresh=False)
-        self.progress.update()
 
 
 def measure(model: RegressionMetric, rows: list[Degraded]) -> dict[str, Any]:

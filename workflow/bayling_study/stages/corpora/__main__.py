@@ -23,9 +23,7 @@ def build(
     section: CorporaSection, downloads: Mapping[str, Path], seed: int, out: Path
 ) -> dict[str, Any]:
     """Makes the corpora folder, whole or not at all, and returns the report."""
-    sources = [corpus.source for corpus in section.parallel]
-    sources += [corpus.source for corpus in section.conversations]
-    for source in (*sources, *(lexicon.source for lexicon in section.lexicons)):
+    for source in section.sources:
         if source not in downloads:
             raise StudyError(f"the source {source!r} is not given", fix=f"--download {source}=DIR")
     lexicons = CorpusTally()

@@ -12,7 +12,7 @@ from bayling_study.core.progress import Progress
 from bayling_study.shared.corpus_tables import CONVERSATION_SCHEMA, CONVERSATIONS_FILE
 from bayling_study.stages.corpora.hearing import Hearing
 from bayling_study.stages.corpora.misread import is_misread
-from bayling_study.stages.corpora.readers import CONVERSATIONS
+from bayling_study.stages.corpora.readers import reader_named
 from bayling_study.stages.corpora.tables import TableRow, distinct, write_tables
 from bayling_study.stages.corpora.tally import CorpusTally
 
@@ -26,7 +26,7 @@ def build(section: CorporaSection, downloads: Mapping[str, Path], out: Path) -> 
     def usable() -> Iterator[tuple[TableRow, tuple[str, ...]]]:
         for number, corpus in enumerate(section.conversations, start=1):
             group = f"{corpus.source}/{corpus.path}"
-            read = CONVERSATIONS[corpus.reader](downloads[corpus.source], corpus)
+            read = reader_named(corpus.reader)(downloads[corpus.source], corpus)
             what = f"{group} ({number} of {len(section.conversations)})"
             rows, before = 0, len(groups)
             for draft in tally.fitting(Progress(what, over=read), group):

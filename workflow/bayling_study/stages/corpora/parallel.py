@@ -20,7 +20,7 @@ from bayling_study.shared.corpus_tables import PARALLEL_FILE, PARALLEL_SCHEMA, P
 from bayling_study.shared.romanisation import romanised
 from bayling_study.stages.corpora.cleaning import Cleaner
 from bayling_study.stages.corpora.hearing import Hearing
-from bayling_study.stages.corpora.readers import PARALLEL
+from bayling_study.stages.corpora.readers import reader_named
 from bayling_study.stages.corpora.readers.aligned import refuse_idle_options
 from bayling_study.stages.corpora.readers.locate import AbsentError
 from bayling_study.stages.corpora.splitting import Leaks, is_test
@@ -109,7 +109,7 @@ def raw_segments(
     for number, corpus in enumerate(section.parallel, start=1):
         what = f"{corpus.source} ({number} of {len(section.parallel)})"
         for part in _parts(corpus) if section.allow_missing else [corpus]:
-            read = PARALLEL[corpus.reader](downloads[corpus.source], part)
+            read = reader_named(corpus.reader)(downloads[corpus.source], part)
             group = f"{corpus.source}/{{language}}"
             try:
                 for segment in tally.fitting(Progress(what, over=read), group):

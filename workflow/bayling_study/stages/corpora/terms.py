@@ -9,7 +9,7 @@ from bayling_study.config.corpora import CorporaSection
 from bayling_study.core.text.forms import tidy
 from bayling_study.shared.corpus_tables import TERM_SCHEMA, TERMS_FILE, Term
 from bayling_study.stages.corpora.misread import is_misread
-from bayling_study.stages.corpora.readers import LEXICONS
+from bayling_study.stages.corpora.readers import reader_named
 from bayling_study.stages.corpora.tables import TableRow, distinct, write_tables
 from bayling_study.stages.corpora.tally import CorpusTally
 
@@ -22,7 +22,7 @@ def build(
 
     def translated() -> Iterator[tuple[TableRow, tuple[str, ...]]]:
         for lexicon in section.lexicons:
-            read = LEXICONS[lexicon.reader](downloads[lexicon.source], lexicon)
+            read = reader_named(lexicon.reader)(downloads[lexicon.source], lexicon)
             for raw in tally.fitting(read, f"{lexicon.source}/{{language}}"):
                 group = f"{raw.source}/{raw.lang_b}"
                 term = raw._replace(term_a=tidy(raw.term_a), term_b=tidy(raw.term_b))

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from bayling_study.core.files import read_json, write_json
 from bayling_study.shared.checkpoints.reading import Checkpoint
 from bayling_study.shared.checkpoints.shards import Spec, WeightFile, lay_out, spec_bytes
-from bayling_study.shared.checkpoints.skeleton import linear_weights
 from bayling_study.stages.export import encoding
 
 
@@ -47,8 +46,9 @@ class SafetensorsFormat(ABC):
 
     def __init__(self, checkpoint: Checkpoint, precision: str, limit: int) -> None:
         self.checkpoint, self.precision, self.limit = checkpoint, precision, limit
-        stored = checkpoint.entries
-        self.quantised = [name for name in linear_weights(checkpoint.model) if name in stored]
+        parts = checkpoint.model.named_modules()
+        linear = (f"{name}.weight" for name, part in parts if isinstance(part, nn.Linear))
+        self.quantised = [name for name in linear if name in checkpoint.entries]
 
     def plan(self) -> list[Shard]:
         """Returns the shards, tensors in the order of the checkpoint's files."""

@@ -15,7 +15,7 @@ from bayling_study.core import languages
 from bayling_study.core.errors import StudyError
 from bayling_study.core.records import Prompt, grouped
 from bayling_study.core.seeds import generator
-from bayling_study.core.tables import read_table
+from bayling_study.core.tables import beside, read_table
 from bayling_study.shared.capitals import names
 from bayling_study.shared.metrics.instruction_checks import CHECKS
 from bayling_study.stages.prompts import PromptContext, Prompts
@@ -24,14 +24,7 @@ from bayling_study.stages.prompts.released import chosen
 TABLE = Path(__file__).with_suffix(".tsv")
 ROWS = [row for _, row in read_table(TABLE, ("language", "part", "text", "word"))]
 NUMBERS = (2, 3)  # how many bullets, sections or passages an own instruction asks for
-ARGUMENTS = {
-    "detectable_format:number_bullet_lists": ("num_bullets", None),
-    "detectable_format:multiple_sections": ("num_sections", "section_spliter"),
-    "detectable_format:number_highlighted_sections": ("num_highlights", None),
-    "detectable_content:number_placeholders": ("num_placeholders", None),
-    "detectable_content:postscript": (None, "postscript_marker"),
-    "startend:end_checker": (None, "end_phrase"),
-}
+ARGUMENTS: dict[str, tuple[str | None, str | None]] = beside(__file__)
 """Names of an instruction's number and word among its arguments."""
 
 Turn = tuple[str, list[dict[str, Any]]]

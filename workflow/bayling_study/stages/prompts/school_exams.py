@@ -10,15 +10,11 @@ from typing import Any
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import read_jsonl
 from bayling_study.core.lookup import look_up
+from bayling_study.core.tables import beside
 from bayling_study.stages.prompts.multiple_choice import LETTERS, ExamQuestion, lettered
 
 FOLDER = "evals/registry/data"
-NAMES = {
-    **{"sq": "albanian", "ar": "arabic", "bg": "bulgarian", "hr": "croatian", "fr": "french"},
-    **{"de": "german", "hu": "hungarian", "it": "italian", "lt": "lithuanian"},
-    **{"mk": "macedonian", "pl": "polish", "pt": "portuguese", "sr": "serbian"},
-    **{"es": "spanish", "tr": "turkish", "vi": "vietnamese"},
-}
+NAMES: dict[str, str] = beside(__file__)
 """Language code to the name that the package's folders carry."""
 ANSWER = re.compile(r"\n([A-Z])\. ")
 

@@ -10,7 +10,7 @@ from bayling_study.core.records import Score
 from bayling_study.shared.sizing.shape import Shape
 from bayling_study.shared.tracking.record import flatten
 from bayling_study.stages.report import figures
-from bayling_study.stages.report.blocks import Cell, Figure, PageSection, Table, number
+from bayling_study.stages.report.blocks import NOTES, Cell, Figure, PageSection, Table, number
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.heatmap import directions_of
 from bayling_study.stages.report.metrics import by_system, explain, headline, score_row
@@ -125,10 +125,6 @@ def _table(study: Study, tuned: Sequence[str], means: Means) -> Table:
         for place, name in enumerate(tuned)
     ]
     columns = ["system", *varied, *(key.replace("_", " ") for key in SIZES), *scores]
-    note = (
-        "Settings: those that differ between the systems. Averages have intervals, and ▲ ▼ where "
-        f"they are significantly better or worse than {study.baseline}; scores without an "
-        "interval are plain means over items, not tested."
-    )
+    note = NOTES["ablations"].format(baseline=study.baseline)
     about = {name: explain(name.split()[1].rstrip(",")) for name in scores}
     return Table("ablations", "Tuned systems", columns, rows, note, about=about)

@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bayling_study.core.files import write_text
+from bayling_study.core.tables import beside
 
+NOTES: dict[str, str] = beside(__file__)
+"""What a reader must know of single tables and figures, where it is the same in all studies."""
 SHORT, LONG = 16, 60
 """Characters up to which a cell's text is never broken, and from which it gets a wide column."""
 

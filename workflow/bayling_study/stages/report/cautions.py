@@ -7,6 +7,7 @@ from statistics import fmean
 from bayling_study.config.multiple_choice import HarnessSuite, QuestionsSuite
 from bayling_study.core.languages.flores import flores_languages, spellings
 from bayling_study.core.records import Score, by_item, grouped
+from bayling_study.core.tables import beside
 from bayling_study.shared.corpus_tables import ODD
 from bayling_study.stages.report.blocks import PageSection, Table
 from bayling_study.stages.report.collect import Study
@@ -18,14 +19,8 @@ from bayling_study.stages.report.samples import shown
 FEW_SEGMENTS = 200
 """Below this number of segments an interval is wide; Koehn (2004) used 300 and more."""
 NOTABLE_SHARE = 0.05  # share of empty or cut answers from which a warning says so
-FAILINGS = (
-    ("empty", "empty answers", "scored as empty"),
-    ("truncated", "truncated answers", "cut at the token limit"),
-    ("without_label", "answers without their label", "scored as empty (answering.keep)"),
-    ("steps_truncated", "truncated steps before an answer", "the next step reads them"),
-    ("unfinished_reasoning", "reasoning without an answer", "scored as empty; max_new_tokens"),
-)
-"""Count of ``system.json``, what it counts, and what follows."""
+FAILINGS: dict[str, tuple[str, str]] = beside(__file__)
+"""Count of ``system.json`` to what it counts, and what follows."""
 CURVE_ENDS = 10  # a curve's ends are its first and last tenth, so that one odd step decides nothing
 UNIFORM = 0.99  # share of a uniform guess's loss from which a training has learnt next to nothing
 NOT_IN_THE_PAPERS = ("schedule", "warmup_share", "precision", "gradient_clip", "zero_stage")
@@ -153,7 +148,7 @@ def task_languages(tasks: Iterable[str]) -> set[str]:
 
 def answers(study: Study) -> Iterator[Caution]:
     """Warns of many empty or cut answers, and of items that are absent."""
-    for key, what, why in FAILINGS:
+    for key, (what, why) in FAILINGS.items():
         found = [
             f"{name} on {suite} {100 * facts[key] / facts['turns']:.0f} %"
             for name, system in study.systems.items()

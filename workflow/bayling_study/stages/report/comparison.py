@@ -5,11 +5,12 @@ or average of a suite; nothing is averaged over suites."""
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bayling_study.config.comparison import ComparisonSection, seeded, trainings
 from bayling_study.config.systems import TunedSystem
 from bayling_study.core.records import Score
+from bayling_study.core.tables import beside
 from bayling_study.shared.metrics.measures import is_better
 from bayling_study.shared.metrics.resampling import holm
 from bayling_study.stages.report import figures
@@ -24,13 +25,8 @@ Column = tuple[str, str, str]
 """Suite, metric and item."""
 TESTS = ("bootstrap", "randomisation")
 STAGES = ("synthesis", "tuning", "generation")
-COST = {
-    "trained tokens": "trained_tokens",
-    "supervised tokens": "trained_supervised",
-    "steps": "steps",
-    "forward passes": "forward_passes",
-    "alignment tokens": "alignment_tokens",
-}
+_WORDS: dict[str, Any] = beside(__file__)
+COST: dict[str, str] = _WORDS["cost"]
 """Column to the metric of a training's record."""
 
 
@@ -122,11 +118,8 @@ def comparison_sections(study: Study) -> list[PageSection]:
     compared = Compared(study, section)
     seeds = f"each of {section.seeds} seeds" if section.seeds > 1 else "the one seed"
     chance = "" if section.seeds > 1 else " One seed says nothing of chance in training."
-    page.text = (
-        f"Each method minus {section.reference}, with the interval over segments. {BETTER} {WORSE}:"
-        f" better or worse by both paired tests after Holm's correction over the "
-        f"{len(section.methods)} methods shown, with the same sign in {seeds}.{chance}"
-    )
+    about = {"section": section, "count": len(section.methods), "seeds": seeds}
+    page.text = _WORDS["text"].format(better=BETTER, worse=WORSE, **about) + chance
     found = {_title(column): compared.findings(column) for column in compared.columns}
     panels: dict[str, dict[str, figures.Difference]] = {
         title: {name: (one.seeds, one.low, one.high, one.mark) for name, one in own.items()}
@@ -197,15 +190,8 @@ def _costs(study: Study, section: ComparisonSection) -> Table:
     """Returns what the first seed of each method cost: tokens, passes, requests and time."""
     columns = ["method", "planned tokens", *COST, "requests", "answer calls", "answer tokens"]
     columns += [f"seconds of {stage}" for stage in STAGES]
-    note = (
-        "Sums over the trainings that a method is made of. Planned tokens: batch_tokens times "
-        "max_steps; trained: of the conversations of all steps; supervised: those of them with a "
-        "loss. A dash: its jobs do not count it. Requests: to teachers, translators and "
-        "servers. Answer calls and tokens: for the suites, in all steps. A training set that "
-        "several methods use counts in each."
-    )
     rows = [_cost_row(study, name) for name in section.shown]
-    return Table("comparison-costs", "What each method cost", columns, rows, note)
+    return Table("comparison-costs", "What each method cost", columns, rows, _WORDS["note"])
 
 
 def _cost_row(study: Study, name: str) -> list[object]:

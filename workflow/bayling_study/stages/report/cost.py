@@ -7,13 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bayling_study.core.records import grouped
-from bayling_study.stages.report.blocks import Table, number
+from bayling_study.stages.report.blocks import NOTES, Table, number
 
 JOULES_A_KWH = 3.6e6
-ENERGY_OF = (
-    "the sum over jobs of what their machine's processors and GPUs took while they ran: "
-    "jobs side by side on one machine count the same energy"
-)
+ENERGY_OF = NOTES["energy"]
 """The counters are the machine's; what single jobs took of it nobody measures."""
 Record = Mapping[str, Any]
 

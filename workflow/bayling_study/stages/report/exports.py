@@ -6,22 +6,14 @@ from typing import Any
 
 from bayling_study.config.systems import OtherForm, PrecisionSystem
 from bayling_study.core.records import grouped
+from bayling_study.core.tables import beside
 from bayling_study.shared.verdict import HEADLINE
 from bayling_study.stages.report import figures
-from bayling_study.stages.report.blocks import Cell, Figure, PageSection, Table, number
+from bayling_study.stages.report.blocks import NOTES, Cell, Figure, PageSection, Table, number
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.significance import KEYS, difference_cell, pair_of
 
-TOTALS = {
-    "tensors": ("tensors", 1, 0, ""),
-    "quantised_tensors": ("tensors in 8 bits", 1, 0, ""),
-    "bytes": ("size", 2**-20, 1, " MiB"),
-    "bytes_fp16": ("size in fp16", 2**-20, 1, " MiB"),
-    "size_share": ("size against fp16", 100, 1, " %"),
-    "relative_error": ("relative rounding error", 100, 3, " %"),
-    "max_error": ("largest rounding error", 1, 6, ""),
-    "saturated_share": ("values at the ends of the range", 100, 3, " %"),
-}
+TOTALS: dict[str, tuple[str, float, int, str]] = beside(__file__)
 """Totals of ``error.json``: what each is called, its factor, decimals and unit."""
 ROUNDING = "What another precision changes is rounding: a difference of that size is no finding."
 
@@ -71,12 +63,7 @@ def perplexity_table(system: str, report: Mapping[str, Any]) -> Table:
         [name, number(value, 3)._replace(link=link), f"{at['low']:.3f} to {at['high']:.3f}"]
         for name, value, at in rows
     ]
-    note = (
-        f"Reference answers of {report['n']} held-out conversations, {report['tokens']:,} tokens; "
-        f"the same most probable token at {100 * report['top1_agreement']:.1f} % of them. "
-        "Intervals: paired bootstrap over conversations. Between vocabularies compare bits per "
-        f"byte: {sides[0]['bits_per_byte']:.3f} and {sides[1]['bits_per_byte']:.3f}."
-    )
+    note = NOTES["perplexity"].format(report=report, same=100 * report["top1_agreement"])
     columns = ["system", "perplexity", "interval"]
     return Table(f"perplexity-{system}", f"{system}: perplexity", columns, body, note)
 

@@ -6,16 +6,9 @@ from typing import Any
 
 from bayling_study.core.records import grouped
 from bayling_study.stages.report import figures
-from bayling_study.stages.report.blocks import Cell, Figure, PageSection, Table, number
+from bayling_study.stages.report.blocks import NOTES, Cell, Figure, PageSection, Table, number
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.cost import BusyClock, cost_table, end_of, peak_mib, seconds_of
-
-START_NOTE = (
-    "Start: seconds during which a job was running, since the first start; pauses in which none "
-    "ran are left out. Shared downloads and models, which an earlier study may have made, have "
-    "none."
-)
-TIMELINE_NOTE = "The study's own jobs. Pauses in which none ran are left out."
 
 
 def tuning_section(study: Study) -> PageSection:
@@ -47,11 +40,11 @@ def jobs_section(study: Study) -> PageSection:
         ("longest job", f"{seconds_of(longest) / 60:.1f} minutes, {job_name(longest)}"),
     ]
     section.tables.append(cost_table(own, shared))
-    section.more["Every job"] = [Table("jobs", "Jobs", columns, rows, START_NOTE)]
+    section.more["Every job"] = [Table("jobs", "Jobs", columns, rows, NOTES["jobs"])]
     if own:
         spans = [(job_name(r), clock.at(r["start"]), clock.at(end_of(r))) for r in own]
         svg = figures.timeline(spans)
-        section.figures.append(Figure("timeline", "When each job ran", svg, TIMELINE_NOTE))
+        section.figures.append(Figure("timeline", "When each job ran", svg, NOTES["timeline"]))
     return section
 
 

@@ -16,17 +16,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pandas import Series
 
-PALETTE = (
-    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999999", "#f0e442",
-    "#332288", "#882255", "#222222",
-)  # fmt: skip
-STYLE = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "bayling-study",  # same data, same bytes
-    **{"font.family": "sans-serif", "font.size": 9, "legend.frameon": False},
-    **{"axes.spines.top": False, "axes.spines.right": False},
-    **{"axes.grid": True, "axes.axisbelow": True, "grid.alpha": 0.3},
-}
+from bayling_study.core.tables import beside
+
+_LOOK = beside(__file__)
+PALETTE: list[str] = _LOOK["palette"]
+STYLE: dict[str, Any] = _LOOK["style"]
 Interval = tuple[float, float | None, float | None]
 """A value and the bounds of its interval."""
 Difference = tuple[Sequence[float], float | None, float | None, str]

@@ -3,15 +3,11 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from bayling_study.stages.report.blocks import Table, number
+from bayling_study.stages.report.blocks import NOTES, Table, number
 from bayling_study.stages.report.collect import Study
 
 NOTABLE_LOSS = 0.01
 """Share of segments or conversations that lost something from which a warning says so."""
-NOTE = (
-    "Segments: prompts, questions or training conversations. Answers of published systems and of "
-    "endpoints were cut, if at all, where this study cannot see it."
-)
 
 
 class Loss(NamedTuple):
@@ -47,7 +43,7 @@ def loss_table(study: Study) -> Table:
         for loss in losses(study)
     ]
     columns = ["system", "of", "what", "segments", "of all", "share", "tokens lost"]
-    return Table("losses", "Cut or left out", columns, rows, NOTE)
+    return Table("losses", "Cut or left out", columns, rows, NOTES["losses"])
 
 
 def notable(study: Study) -> Iterator[tuple[str, str]]:

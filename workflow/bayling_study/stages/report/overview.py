@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import chain
 
 from bayling_study.core.records import Score
-from bayling_study.stages.report.blocks import PageSection, Table
+from bayling_study.stages.report.blocks import NOTES, PageSection, Table
 from bayling_study.stages.report.cautions import warning_table
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.cost import cost_facts
@@ -75,9 +75,5 @@ def _tests(study: Study, suite: str) -> str:
     if not samples:
         return "Below each value: its interval. Nothing was compared."
     averages = "" if method.get("averages") else " Averages are not tested."
-    return (
-        f"Bold: the best, where tests tell it from every other value of the row. Below each value: "
-        f"its interval. ▲ ▼: significantly better or worse than {study.baseline} "
-        f"({'; '.join(method['tests'])}; {samples} samples; Holm's correction over the "
-        f"comparisons of a row and metric; {method['significant']}, {method['level']}).{averages}"
-    )
+    how = {"method": method, "tests": "; ".join(method["tests"]), "samples": samples}
+    return NOTES["tests"].format(baseline=study.baseline, **how) + averages

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from bayling_study.core.records import grouped
 from bayling_study.shared.verdict import HEADLINE
-from bayling_study.stages.report.blocks import Cell, PageSection, Table, number
+from bayling_study.stages.report.blocks import NOTES, Cell, PageSection, Table, number
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.metrics import by_system, explain, interval, score_row
 from bayling_study.stages.report.published_table import Published
@@ -23,10 +23,7 @@ def verdict_section(study: Study, verdicts: Iterable[Verdict]) -> PageSection:
     if not judged:
         section.text = "No published value concerns the systems and suites of this study."
         return section
-    section.text = (
-        "Reproduced: equal at the printed decimals. Close: within the metric's tolerance. "
-        "All rows, with signatures: verdicts.tsv beside this page."
-    )
+    section.text = NOTES["verdicts"]
     section.tables = [verdict_counts(judged, group) for group in ("suite", "kind")]
     for suite, rows in grouped(judged, lambda row: row.key[0]).items():
         body = [_row(study, row.published, row) for row in rows if row.published]

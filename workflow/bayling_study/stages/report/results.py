@@ -8,7 +8,7 @@ from bayling_study.core.records import Score, by_item
 from bayling_study.core.text.forms import normalise
 from bayling_study.core.text.words import words
 from bayling_study.stages.report import figures, heatmap
-from bayling_study.stages.report.blocks import Figure, PageSection, Table, number
+from bayling_study.stages.report.blocks import NOTES, Figure, PageSection, Table, number
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.metrics import by_system, counted, explain, headline, score_row
 
@@ -84,12 +84,8 @@ def _add_headline(section: PageSection, study: Study, suite: str, scores: list[S
 
 def _language_map(study: Study, suite: str, metric: str, scores: Sequence[Score]) -> Figure:
     svg = heatmap.heat_map(scores, study.ordered(score.system for score in scores))
-    caption = (
-        "A row is a language, the best first; →en: from it into English, en→: from English into "
-        "it. Directions without a pivot are in the table only."
-    )
     name, title = f"{suite}-{metric}-languages", f"{metric} on {suite} by language"
-    return Figure(name, title, svg, caption)
+    return Figure(name, title, svg, NOTES["languages"])
 
 
 def _bars(study: Study, suite: str, scores: Sequence[Score]) -> Figure:

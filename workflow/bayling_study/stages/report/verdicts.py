@@ -14,10 +14,11 @@ verdict too, and the reason says what they are.
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from statistics import fmean
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bayling_study.core.files import write_text
 from bayling_study.core.records import ROUNDING, Score
+from bayling_study.core.tables import beside
 from bayling_study.stages.report.collect import Study
 from bayling_study.stages.report.published_table import Published, ScoreKey, whole_sizes
 
@@ -27,20 +28,13 @@ HEADING = "\t".join(COLUMNS) + "\n"
 REPRODUCED, CLOSE, DIFFERS = "reproduced", "close", "differs"
 NOT_COMPARABLE, NO_VALUE = "not comparable", "no published value"
 
+_KNOWN: dict[str, dict[str, Any]] = beside(__file__)
 DEFAULT_TOLERANCE = 0.05
-TOLERANCES = {
-    "accuracy": 0.5,  # one changed label of AGIEval moves a 200-question exam by this much
-    "comet": 0.1,  # half precision and library versions
-    **dict.fromkeys(("win", "tie", "loss", "score-ratio", "comet-ratio-gpt-4"), 1.0),
-    **dict.fromkeys(("win-share", "not-worse-share"), 1.0),  # whole per cents
-}
+TOLERANCES = _KNOWN["tolerances"]
 """Largest difference that is still ``close``, in the metric's unit. The default is the
 spread of quoted BLEU values around recomputed ones (0.02) with a margin."""
-
-REMARKS = {
-    "recomputed": "a value this project recomputed, not the paper's",
-    "recalled": "a quoted value from memory",
-}
+REMARKS = _KNOWN["remarks"]
+"""Kind of published value to what a reader of its verdict must know."""
 RATIO_SYSTEM, RATIO_METRIC = "gpt-4", "comet-ratio-gpt-4"
 RATIO_ITEM, RATIO_DIRECTIONS = "four-directions", ("zh-en", "en-zh", "de-en", "en-de")
 

@@ -8,7 +8,6 @@ when one answer cannot be scored. Only items that the system has are scored.
 from bayling_study.config import load_settings
 from bayling_study.core import cli
 from bayling_study.core.files import atomic_directory
-from bayling_study.core.records import read_prompts
 from bayling_study.shared.metrics import answers
 from bayling_study.shared.metrics.aggregates import mean_groups
 from bayling_study.shared.metrics.cache import default_folder
@@ -52,7 +51,7 @@ def main() -> None:
                 path = args.prompts / f"{suite}.jsonl"
                 run.input(f"prompts.{suite}", path)
                 section = config.suites[suite]
-                prompts = answers.scored_prompts(section, read_prompts(path))
+                prompts = answers.scored_prompts(section, path)
                 items = answers.read_answers(prompts, outputs, args.system, suite)
                 groups = mean_groups(section, prompts)
                 scores, rows = score_suite(items, section, options, plan, groups)

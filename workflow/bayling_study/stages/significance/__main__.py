@@ -21,7 +21,6 @@ from bayling_study.config import load_settings
 from bayling_study.core import cli
 from bayling_study.core.files import write_json
 from bayling_study.core.progress import Progress
-from bayling_study.core.records import read_prompts
 from bayling_study.shared.metrics import answers
 from bayling_study.shared.metrics.aggregates import mean_groups
 from bayling_study.shared.metrics.cache import default_folder
@@ -166,7 +165,7 @@ def main() -> None:
         rows: list[dict[str, Any]] = []
         for suite in args.suites:
             kind, section = answers.suite_kind(config, suite), config.suites[suite]
-            prompts = answers.scored_prompts(section, read_prompts(args.prompts / f"{suite}.jsonl"))
+            prompts = answers.scored_prompts(section, args.prompts / f"{suite}.jsonl")
             answered = {
                 system: answers.read_answers(prompts, folder, system, suite)
                 for system, folder in folders.answers(kind, suite, args.systems).items()

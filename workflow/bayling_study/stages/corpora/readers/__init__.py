@@ -1,4 +1,4 @@
-"""Readers of upstream formats, registered by the name that the config uses.
+"""Readers of upstream formats, found by the name that the config uses.
 
 A reader is a function of the download's folder and its section of the config; it yields raw rows,
 one at a time and in a stable order. It judges form only: where rows stand alone, one that does not
@@ -7,45 +7,24 @@ fit is handed on as an ``OddRow``; else a file that is not what the format says 
 """
 
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
-from bayling_study.config.corpora import ConversationCorpus, Lexicon, ParallelCorpus
-from bayling_study.shared.corpus_tables import ParallelSegment, Term
-from bayling_study.stages.corpora.readers import (
-    alpaca,
-    flores,
-    json_catalogues,
-    lexicons,
-    libreoffice,
-    moses,
-    parallel_json,
-    parquet,
-    po,
-    sharegpt,
-    tsv,
-    udhr,
-)
-from bayling_study.stages.corpora.readers.exchanges import Draft
-from bayling_study.stages.corpora.readers.odd import OddRow
+PLACES = {
+    "homeassistant": "json_catalogues.read_homeassistant",
+    "json": "json_catalogues.read",
+    "muse": "lexicons.read_muse",
+    "cc-cedict": "lexicons.read_cedict",
+    "cldr": "lexicons.read_cldr",
+}
+"""Module and function of readers that are not ``read`` of a module of their name."""
 
-PARALLEL: dict[str, Callable[[Path, ParallelCorpus], Iterator[ParallelSegment | OddRow]]] = {
-    "homeassistant": json_catalogues.read_homeassistant,
-    "parallel-json": parallel_json.read,
-    "parquet": parquet.read,
-    "moses": moses.read,
-    "tsv": tsv.read,
-    "flores": flores.read,
-    "po": po.read,
-    "json": json_catalogues.read,
-    "udhr": udhr.read,
-    "libreoffice": libreoffice.read,
-}
-CONVERSATIONS: dict[str, Callable[[Path, ConversationCorpus], Iterator[Draft | OddRow]]] = {
-    "alpaca": alpaca.read,
-    "sharegpt": sharegpt.read,
-}
-LEXICONS: dict[str, Callable[[Path, Lexicon], Iterator[Term | OddRow]]] = {
-    "muse": lexicons.read_muse,
-    "cc-cedict": lexicons.read_cedict,
-    "cldr": lexicons.read_cldr,
-}
+
+def reader_named(name: str) -> Callable[[Path, Any], Iterator[Any]]:
+    """Returns a reader by its name, which the config has already checked; its module is imported
+    only when it is asked for."""
+    module, _, function = PLACES.get(name, f"{name.replace('-', '_')}.read").partition(".")
+    found: Callable[[Path, Any], Iterator[Any]]
+    found = getattr(import_module(f"{__name__}.{module}"), function)
+    return found

@@ -14,17 +14,14 @@ from typing import Any
 
 from bayling_study.config.corpora import ConversationCorpus
 from bayling_study.core.errors import StudyError
+from bayling_study.core.tables import beside
 from bayling_study.shared.corpus_tables import Message
 from bayling_study.stages.corpora.readers.exchanges import UNLEARNT, Draft, drafts, framed, unlearnt
 from bayling_study.stages.corpora.readers.html_text import strip_html
 from bayling_study.stages.corpora.readers.jsonitems import object_of, text_of
 from bayling_study.stages.corpora.readers.odd import OddRow
 
-ROLES = {
-    **dict.fromkeys(("human", "user"), "user"),
-    **dict.fromkeys(("gpt", "chatgpt", "assistant", "bing", "bard"), "assistant"),
-    "system": "system",
-}
+ROLES: dict[str, str] = beside(__file__)
 
 
 def read(download: Path, corpus: ConversationCorpus) -> Iterator[Draft | OddRow]:

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from bayling_study.core import languages
+from bayling_study.core.tables import beside
 from bayling_study.core.text.words import QUOTES, words
 from bayling_study.shared.interactive.dialogue import choose
 from bayling_study.shared.metrics.identification import is_off, votes
@@ -22,10 +23,7 @@ UPSTREAM, MOST, LONGEST = "upstream", 175, 400
 """Sort of the examples, their number (self-instruct's) and the most characters of one."""
 SHOWN, AGAIN = 3, 2
 """Examples that a request shows, and instructions kept before in the same language (PolyLM's)."""
-REQUEST = (
-    "Here are some tasks that people gave to an assistant:\n\n- {}\n\nWrite one more task, "
-    "different from all of these, in {}. Answer with the text of the task alone."
-)
+REQUEST: str = beside(__file__)
 
 
 @recipe("self-instruct", directed=False, taught=True, batch=32)
