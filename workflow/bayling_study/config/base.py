@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, StringConstraints, ValidationInfo, field_validator
 
-from bayling_study.core.credentials import ADVICE, has_credentials
+from bayling_study.core.credentials import ADVICE, NETRC, has_credentials
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 """A file-name-safe name: lower case, digits, ``.``, ``_`` and ``-``; no path can hide in it."""
@@ -29,7 +29,7 @@ class Section(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
         """A password in a config would end in settings files, records and process lists."""
         texts = [value, *value, *value.values()] if isinstance(value, Mapping) else [value]
         if any(isinstance(text, str) and "://" in text and has_credentials(text) for text in texts):
-            advice = ADVICE["tracking store" if info.field_name == "uri" else "source"]
+            advice = ADVICE if info.field_name == "uri" else NETRC
             raise ValueError(f"it carries a password or token; {advice}")
         return value
 

@@ -4,8 +4,6 @@ import re
 from typing import Any
 from urllib.parse import unquote_plus, urlsplit
 
-from bayling_study.core.tables import beside
-
 TOKEN_SCHEMES = ("http", "https", "databricks", "databricks-uc")
 """Here the part before ``@`` is a password or a token; of a database it is the account's name."""
 SECRET_KEY = (
@@ -21,8 +19,17 @@ BEFORE_HOST = re.compile(r"[^:/@]*:[^@]+@")
 """How a database's client finds account and password, which may hold any other sign."""
 IN_QUERY = re.compile(rf"(?i)(?:^|[&;?])\s*(?:{SECRET_KEY}|[\w.-]*signature|sig|[\w-]*auth)\s*=")
 """A query's keys that are secret: a signature is one there, and in a table of scores none."""
-ADVICE: dict[str, str] = beside(__file__)
-"""What to do instead for a tracking store, and for a source or a mirror."""
+ADVICE = (
+    "leave it out of the URI; a server's is read from MLFLOW_TRACKING_USERNAME and "
+    "MLFLOW_TRACKING_PASSWORD (or MLFLOW_TRACKING_TOKEN), a database's by its own client "
+    "(PostgreSQL: ~/.pgpass or PGPASSWORD)"
+)
+"""What to do instead for a tracking store."""
+NETRC = (
+    "leave it out; downloads take a host's account from ~/.netrc, with mode 600: "
+    "machine HOST login NAME password PASSWORD"
+)
+"""What to do instead for a source or a mirror."""
 
 
 def has_credentials(uri: str) -> bool:

@@ -46,8 +46,7 @@ def chosen_uri(configured: str | None, study: Path) -> str:
     uri = configured or os.environ.get("MLFLOW_TRACKING_URI") or default_uri(study)
     if has_credentials(uri):
         where = "MLFLOW_TRACKING_URI" if not configured else "tracking URI"
-        what = "the tracking URI carries a password or token"
-        raise StudyError(what, where=where, fix=ADVICE["tracking store"])
+        raise StudyError("the tracking URI carries a password or token", where=where, fix=ADVICE)
     return uri
 
 

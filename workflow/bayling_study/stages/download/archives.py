@@ -20,15 +20,12 @@ from typing import IO, NamedTuple, cast
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import CHUNK_BYTES
+from bayling_study.core.tables import beside
 from bayling_study.stages.download.receipt import FileFact, check_name
 
 EXPANSION_LIMIT = 50  # unpacked to packed size; text archives of the studies reach about 10
 ENCRYPTED = 0x1  # bit of a zip member's flags
-DECRYPT = (
-    "unpack it by hand with the password that its publisher gives (FLORES+ is packed so that\n"
-    "crawlers do not take it for training text), and name the folder under download.local in the "
-    "config"
-)
+DECRYPT: str = beside(__file__)
 MINIMUM_LIMIT_BYTES = 64 << 20
 DAMAGED = (
     *(zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError),

@@ -12,6 +12,7 @@ from transformers import GenerationConfig
 
 from bayling_study.core.errors import StudyError
 from bayling_study.core.files import link_file, read_json
+from bayling_study.core.tables import beside
 from bayling_study.shared.checkpoints.loading import check_weights, load_whole
 from bayling_study.shared.checkpoints.older_readers import add_older_names
 from bayling_study.shared.checkpoints.reading import stored_tensors
@@ -26,11 +27,7 @@ ARCHITECTURES = ("llama",)
 SHARD_BYTES = 4 << 30
 HUB_FILES = ("config.json", "tokenizer_config.json")
 PICKLED_SUFFIXES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
-CONVERT = (
-    "a source with safetensors, or convert it on a machine that holds nothing of value: "
-    "AutoModelForCausalLM.from_pretrained(DIR, dtype='auto').save_pretrained(OUT), the "
-    "tokenizer's files copied beside it"
-)
+CONVERT: str = beside(__file__)
 SKIPPED_SUFFIXES = (".gguf", ".msgpack", ".h5", ".ot", ".onnx")
 
 
