@@ -98,6 +98,9 @@ def test_norms_are_fused_where_they_are_the_same(
     norms = [module for module in model.modules() if "RMSNorm" in type(module).__name__]
     assert [("forward" in vars(norm)) for norm in norms] == [fused] * len(norms)
     assert torch.equal(model(input_ids=ids).logits, before)
+    other = torch.float32 if dtype == torch.bfloat16 else torch.bfloat16
+    mixed = torch.ones(2, len(norms[0].weight), dtype=other)
+    assert torch.equal(norms[0](mixed), type(norms[0]).forward(norms[0], mixed))
 
 
 def test_gradients_of_every_step_are_summed_in_the_same_memory_from_zero() -> None:

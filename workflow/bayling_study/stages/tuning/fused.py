@@ -108,5 +108,8 @@ def _is_same(module: Any, weight: Tensor, epsilon: float) -> bool:
 
 
 def _fused(module: Any, epsilon: float, inputs: Tensor) -> Tensor:
-    normed: Tensor = RmsNorm.apply(inputs, module.weight, epsilon)
+    if inputs.dtype != module.weight.dtype:  # tried above is one type alone
+        normed: Tensor = type(module).forward(module, inputs)
+    else:
+        normed = RmsNorm.apply(inputs, module.weight, epsilon)
     return normed
