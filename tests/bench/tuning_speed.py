@@ -23,8 +23,9 @@ all supervised tokens, and that is checked. Beside the clock's time stands the w
 seconds that the process computed; goals are judged by it, because on a machine with
 other work (whose load is printed) the clock measures that too. The C library's heap is
 kept as the stage has it (``tuning/memory.py``) for this project's way, and as glibc has it by
-itself, once it knows large blocks, for the others. ``--processes`` adds this project's whole
-stage with one and with two processes on the same cores.
+itself, once it knows large blocks, for the others. It is empty when a round begins, and this
+project's first step fills it; the stage empties it every eight steps. ``--processes`` adds
+this project's whole stage with one and with two processes on the same cores.
 """
 
 from __future__ import annotations
@@ -388,7 +389,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--packed-length", type=int, default=2048, help="of a packed sequence")
     result.add_argument("--trl-lengths", type=int, nargs="+", default=[512, 1024], help="of rows")
     result.add_argument("--micro", type=int, nargs="+", default=[1, 4], help="padded rows at once")
-    result.add_argument("--steps", type=int, default=2, help="steps a round")
+    result.add_argument("--steps", type=int, default=4, help="steps a round")
     result.add_argument("--rounds", type=int, default=3, help="rounds of each way")
     result.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     result.add_argument("--processes", action="store_true", help="also compare two with one")
