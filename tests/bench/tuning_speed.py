@@ -77,7 +77,7 @@ def set_heap(prepared: bool) -> None:
     names = "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"
     sizes = [int(PREPARED[name]) for name in names] if prepared else [32 << 20, 64 << 20]
     for option, size in zip((-3, -1), sizes, strict=True):  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
-        libc.mallopt(option, min(size, 2**31 - 1))
+        libc.mallopt(option, min(size, 2**31 - 1))  # it takes an int
     libc.malloc_trim(0)
 
 

@@ -4,7 +4,7 @@ here, write both into one text."""
 
 from bayling_study.core.tables import beside
 
-TAGS: list[tuple[str, str]] = beside(__file__)
+TAGS: list[tuple[str, str]] = [(first, last) for first, last in beside(__file__)]
 """First and last mark of reasoning and whose they are: those of vLLM's parsers that are a pair
 of marks (``vllm/reasoning``, 2026), the models' own documentation, and two names in common use."""
 MARKS = frozenset(mark for pair in TAGS for mark in pair)

@@ -7,8 +7,9 @@ they are summed over the sequences of a step (the paper has 16 bits). What comes
 
 * activations, counted from transformers' Llama block, because the published count (Korthikanti et
   al. 2022, 34 bytes per value of the hidden state) is of GPT's block: two norms keep their input
-  and their result (``stages/tuning/fused.py``), attention its inputs and its result, the gated MLP
-  four values per neuron, and eager attention its scores inside conversations;
+  and their result (``stages/tuning/fused.py``; norms of another kind than Llama's keep copies in
+  fp32 as well, which are not counted), attention its inputs and its result, the gated MLP four
+  values per neuron, and eager attention its scores inside conversations;
 * logits, only where a token is supervised, and their gradient;
 * DeepSpeed's buffers (0.19, by what it allocates): a bucket of gradients; at stage 1 in bf16 the
   16-bit gradients beside their sum; at stage 3 the weights that are gathered at one time, and while

@@ -19,7 +19,7 @@ from bayling_study.stages.report.samples import shown
 FEW_SEGMENTS = 200
 """Below this number of segments an interval is wide; Koehn (2004) used 300 and more."""
 NOTABLE_SHARE = 0.05  # share of empty or cut answers from which a warning says so
-FAILINGS: dict[str, tuple[str, str]] = beside(__file__)
+FAILINGS: dict[str, list[str]] = beside(__file__)
 """Count of ``system.json`` to what it counts, and what follows."""
 CURVE_ENDS = 10  # a curve's ends are its first and last tenth, so that one odd step decides nothing
 UNIFORM = 0.99  # share of a uniform guess's loss from which a training has learnt next to nothing

@@ -61,15 +61,14 @@ class Groups:
     the other; the token at each place of them, and the place of each token."""
 
     def __init__(self, segments: Tensor) -> None:
-        self.shared = int((segments == SHARED).sum())
-        lengths = torch.bincount(segments[self.shared :]).tolist()
-        order = sorted(zip(lengths, accumulate(lengths, initial=self.shared), strict=False))
-        # The start reads itself.
-        parts = [(0, [(self.shared, 0)])] if self.shared else []
+        shared = int((segments == SHARED).sum())
+        lengths = torch.bincount(segments[shared:]).tolist()
+        order = sorted(zip(lengths, accumulate(lengths, initial=shared), strict=False))
+        parts = [(0, [(shared, 0)])] if shared else []  # the start reads itself
         while order:
             most = LIKE * order[0][0]
             count = sum(length <= most for length, _ in order)
-            parts.append((self.shared, order[:count]))
+            parts.append((shared, order[:count]))
             order = order[count:]
         self.groups = [_group(*part, segments.device) for part in parts]
         self.tokens = torch.cat([group.queries.flatten() for group in self.groups])
