@@ -5,6 +5,7 @@ comet_probe.py ours FOLDER ROWS OUT BUDGET...     one list of scores a token bud
 comet_probe.py classes FOLDER ROWS                checkpoints of all classes, and their scores
 comet_probe.py both FOLDER ROWS                   the scores of one checkpoint
 comet_probe.py stand-ins ROWS FOLDER...           the same of each, whose weights fit exactly
+comet_probe.py batches FOLDER CSV OUT             two epochs of training's batches: scores, shapes
 comet_probe.py tokenizer FOLDER                   an encoder's files without its config
 comet_probe.py comet-score ARGUMENTS...           the program comet-score, kept in fp32
 """
@@ -83,6 +84,23 @@ def stand_ins(rows: str, *places: str) -> None:
         both(place, rows)
 
 
+def batches(folder: str, table: str, out: str) -> None:
+    """Writes each batch's scores, its tokens and how many the model would read."""
+    from bayling_study.stages.comet import training
+    from bayling_study.stages.comet.checkpoint import find_checkpoint
+    from bayling_study.stages.comet.model import load_model
+
+    loader = training.batches(load_model(find_checkpoint(Path(folder)), "fp32"), table)
+    epochs = []
+    for _ in range(2):
+        epochs.append([])
+        for inputs, targets in loader:
+            masks = [value for name, value in inputs.items() if name.endswith("attention_mask")]
+            tokens, read = sum(int(m.sum()) for m in masks), sum(m.numel() for m in masks)
+            epochs[-1].append([targets["score"].tolist(), tokens, read])
+    Path(out).write_text(json.dumps(epochs), encoding="utf-8")
+
+
 def tokenizer(folder: str) -> int:
     """Writes a small tokenizer of an encoder; returns its pieces."""
     from bayling_study.stages.comet.tokenizer import train_tokenizer
@@ -128,4 +146,5 @@ if __name__ == "__main__":
     else:
         known = {"reference": reference, "ours": ours, "classes": classes}
         known |= {"both": both, "tokenizer": tokenizer, "stand-ins": stand_ins}
+        known["batches"] = batches
         known[command](*sys.argv[1:])

@@ -24,6 +24,8 @@ from bayling_study.core.records import (
     write_hypotheses,
     write_prompts,
 )
+from bayling_study.stages.comet.cache import Triple
+from bayling_study.stages.comet.dataset import Degraded, write_csv
 from helpers import ROOT
 from helpers.programs import COMET, server
 
@@ -300,6 +302,24 @@ def test_training_is_deterministic_and_leaves_no_path(trained: Path, tmp_path: P
         assert sha256_file(first / file) == sha256_file(second / file), file
         assert str(trained).encode() not in (first / file).read_bytes(), file
     assert len(read_json(trained / "training.json")["history"]) == TINY["epochs"]
+
+
+def test_training_reads_each_row_once_an_epoch_and_little_padding(
+    trained: Path, tmp_path: Path
+) -> None:
+    longest, count = 40, 640
+    texts = [" ".join(WORDS[n % 7] for _ in range(1 + n % longest)) for n in range(count)]
+    rows = [Degraded(Triple(text, text, text), n / count, "", "") for n, text in enumerate(texts)]
+    write_csv(tmp_path / "rows.csv", rows)
+    result = call(PROBE, "batches", trained / "model", tmp_path / "rows.csv", tmp_path / "out.json")
+    assert result.returncode == 0, result.stderr
+    epochs = read_json(tmp_path / "out.json")
+    for epoch in epochs:
+        scores = sorted(score for batch, _, _ in epoch for score in batch)
+        # unbabel-comet reads them in fp16
+        assert scores == pytest.approx([row.score for row in rows], abs=5e-4)
+        assert sum(read for _, _, read in epoch) < 1.3 * sum(tokens for _, tokens, _ in epoch)
+    assert epochs[0] != epochs[1]
 
 
 def test_a_model_that_ranks_badly_is_refused(tmp_path: Path) -> None:

@@ -93,15 +93,15 @@ def fit(
             **hyper_parameters(settings), pretrained_model=str(encoder), train_data=[str(data)]
         )
         with Progress("training", settings.epochs, "epochs") as progress:
-            _trainer(settings, run, progress).fit(model, _batches(model, str(data)))
+            _trainer(settings, run, progress).fit(model, batches(model, str(data)))
     # Only its shape and its tokenizer are read from now on; the weights are in the checkpoint.
     (encoder / "model.safetensors").unlink()
     return model.eval()
 
 
-def _batches(model: RegressionMetric, file: str) -> DataLoader:
-    """Draws batches of rows of like length, others in each epoch. In those that unbabel-comet draws,
-    two thirds of the tokens that the model reads are padding."""
+def batches(model: RegressionMetric, file: str) -> DataLoader:
+    """Draws batches of rows of like length, others in each epoch. Of the tokens in a batch that
+    unbabel-comet draws, two thirds are padding."""
     rows = model.read_training_data(file)
     texts = ([row[side] for row in rows] for side in ("src", "mt", "ref"))
     tokens = (map(len, model.encoder.tokenizer(side)["input_ids"]) for side in texts)

@@ -31,7 +31,8 @@ class BeamSearch(TokenLoop):
         logits = self.logits().repeat_interleave(beams, dim=0)
         self.select(torch.arange(count, device=stops.device).repeat_interleave(beams))
         for length in itertools.count(1):
-            scores = logits.log_softmax(dim=-1).unflatten(0, (-1, beams)) + running.unsqueeze(-1)
+            scores = logits.log_softmax(dim=-1, dtype=torch.float32)
+            scores = scores.unflatten(0, (-1, beams)) + running.unsqueeze(-1)
             # Even if every stop follows every beam, as many beams are left.
             top, places = scores.flatten(1).topk((len(stops) + 1) * beams)
             origins, tokens = places // scores.shape[-1], places % scores.shape[-1]

@@ -73,8 +73,8 @@ class TokenLoop(Reading):
         return self.has_read(place, [*row.request.ids, *row.answer[:-1]])
 
     def logits(self) -> Tensor:
-        """Returns the scores of each row's next token, in fp32, ``(rows, vocabulary)``."""
-        return self.read_on()[:, -1].float()
+        """Returns the scores of each row's next token, ``(rows, vocabulary)``."""
+        return self.read_on()[:, -1]
 
     def append(self, tokens: Tensor) -> None:
         """Adds a token to each row, which the model reads next."""
