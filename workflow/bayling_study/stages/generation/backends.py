@@ -19,7 +19,7 @@ from bayling_study.shared.endpoint import Endpoint
 from bayling_study.shared.sources.fetched import files_root
 from bayling_study.shared.tracking.record import RunRecord
 from bayling_study.stages.generation.answering import Answerer, decoding_of
-from bayling_study.stages.generation.examples import OWN, OWN_NAME, ExamplePools
+from bayling_study.stages.generation.examples import OWN, OWN_NAME, ExamplePools, direction_of
 from bayling_study.stages.generation.meter import Meter
 from bayling_study.stages.generation.outputs import PromptSet, SuiteAnswers, System
 from bayling_study.stages.generation.published import convert
@@ -100,9 +100,7 @@ def _pass_on(job: GenerationJob, section: RoutedSystem) -> Answered:
     job.run.parameters(details)
 
     def passed(_: Suite, prompts: PromptSet) -> SuiteAnswers:
-        spoken = [[p.languages.get(k, "") for k in ("source", "target")] for p in prompts.prompts]
-        directions = ["-".join(both) if all(both) else "" for both in spoken]
-        asked = [section.member(direction, prompts.suite) for direction in directions]
+        asked = [section.member(direction_of(p), prompts.suite) for p in prompts.prompts]
         files = {name: folders[name] / f"{prompts.suite}.jsonl" for name in asked}
         rows = {name: read_hypotheses(file, prompts.prompts) for name, file in files.items()}
         own = [rows[name][place] for place, name in enumerate(asked)]
