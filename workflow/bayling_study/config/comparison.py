@@ -148,8 +148,7 @@ def check_comparison(config: Any, where: str, answering: list[str]) -> None:
     for name in () if config.rehearsal else section.methods:  # which has few steps of any stage
         if trainings(config.systems, name) and (tokens := budget(config, name)) != asked:
             what = f"{name} is trained on {tokens:,} tokens and {section.reference} on {asked:,}"
-            fix = _equal_steps(config, name, asked)
-            raise StudyError(what, where=f"{where}.methods", fix=fix)
+            raise StudyError(what, where=f"{where}.methods", fix=_equal_steps(config, name, asked))
 
 
 def _equal_steps(config: Any, name: str, asked: int) -> str:

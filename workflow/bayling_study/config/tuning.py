@@ -80,8 +80,7 @@ def check_curriculum(phases: list[Phase], mixture: Mapping[str, float], where: s
     if phases and (ends != sorted(set(ends)) or ends[-1] != 1.0):
         what = f"the phases end at {', '.join(f'{end:g}' for end in ends)}"
         even = ", ".join(f"{number / len(ends):.3g}" for number in range(1, len(ends) + 1))
-        fix = f"ascending ends, the last one 1.0, such as {even}"
-        raise StudyError(what, where=key, fix=fix)
+        raise StudyError(what, where=key, fix=f"ascending ends, the last one 1.0, such as {even}")
     held = [name for name, share in mixture.items() if share > 0]
     for number, phase in enumerate(phases):
         for recipe in phase.recipes:

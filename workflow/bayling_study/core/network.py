@@ -22,8 +22,7 @@ def is_loopback(url: str) -> bool:
         number = ip_address(host)
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
-    mapped = getattr(number, "ipv4_mapped", None)
-    return (mapped or number).is_loopback
+    return (getattr(number, "ipv4_mapped", None) or number).is_loopback
 
 
 def retry_after(value: str | None, now: float | None = None) -> float | None:

@@ -75,8 +75,7 @@ def training_flops(shape: Shape, tuning: TuningSection, tokens: float) -> float:
     Neural Language Models"). What a device computes again does not count."""
     if tuning.adapter is None:
         return TRAINED * shape.parameters() * tokens
-    own = trained_parameters(shape, tuning)
-    return (FROZEN * shape.parameters() + TRAINED * own) * tokens
+    return (FROZEN * shape.parameters() + TRAINED * trained_parameters(shape, tuning)) * tokens
 
 
 def hours(flops: float, teraflops: float, utilisation: float) -> float:

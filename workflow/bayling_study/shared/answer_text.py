@@ -70,8 +70,7 @@ def _mended(tokenizer: Any, ids: list[int], tokens: list[str], cut: bool) -> lis
 def _read(raw: bytes) -> tuple[str, bytes]:
     """Returns the text that bytes spell, and the bytes of a last character that is incomplete."""
     decoder = getincrementaldecoder("utf-8")("replace")
-    text = decoder.decode(raw)
-    return text, decoder.getstate()[0]
+    return decoder.decode(raw), decoder.getstate()[0]
 
 
 def _level_bytes(token: str) -> bytes:

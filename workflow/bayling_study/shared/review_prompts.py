@@ -70,8 +70,7 @@ def parse_scores(review: str) -> tuple[float, float] | None:
 
 def _dialogue(number: int, question: str | Sequence[str], answers: str | Sequence[str]) -> str:
     lines = [f"[Conversation with Assistant {number}]"]
-    turns = zip_longest(_turns(question), _turns(answers), fillvalue=NOTHING)
-    for asked, answered in turns:
+    for asked, answered in zip_longest(_turns(question), _turns(answers), fillvalue=NOTHING):
         lines += [f"User: {asked}", f"Assistant {number}: {answered}"]
     return "\n".join([*lines, f"[End of the conversation with Assistant {number}]"])
 

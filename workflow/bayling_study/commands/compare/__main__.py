@@ -63,9 +63,8 @@ def score_table(scores: Sequence[ScorePair], only: Sequence[str] = ()) -> Table:
     suites = list(dict.fromkeys(pair.suite for pair in scores))
     order = [*only, *(pair.metric for pair in scores)]
     wanted.sort(key=lambda pair: (suites.index(pair.suite), order.index(pair.metric)))
-    rows = [_row(pair) for pair in wanted]
     columns = ["suite", "item", "metric", "system", "A", "B", "difference", "p", "segments", "note"]
-    return Table(name, title, columns, rows, NOTES["compared"])
+    return Table(name, title, columns, [_row(pair) for pair in wanted], NOTES["compared"])
 
 
 def _row(pair: ScorePair) -> list[object]:
@@ -103,8 +102,7 @@ def write(out: Path, a: Side, b: Side, summary: str, tables: Sequence[Table]) ->
         table.write(out / "tables")
     section = PageSection("comparison", f"A: {a.label}; B: {b.label}", summary, list(tables[:2]))
     section.more["Every metric"] = [tables[2]]
-    page = render("Comparison", f"A: {a.label}, B: {b.label}", [section])
-    write_text(out / "index.html", page)
+    write_text(out / "index.html", render("Comparison", f"A: {a.label}, B: {b.label}", [section]))
 
 
 if __name__ == "__main__":

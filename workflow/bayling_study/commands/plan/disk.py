@@ -35,11 +35,10 @@ def disk_needs(
     layout: Layout, sources: Sequence[Download], shapes: dict[str, Shape | None]
 ) -> list[Need]:
     """Returns what systems of known shape have still to write, in the order of the stages."""
-    resources = layout.resources
     fetch = sum(source.left for source in sources)
     archives = max((source.scratch for source in sources), default=0)
     guessed = sum(source.guessed for source in sources)
-    needs = [Need("download", resources, fetch, archives, guessed=guessed)]
+    needs = [Need("download", layout.resources, fetch, archives, guessed=guessed)]
     if not (layout.study / "corpora" / "parallel.parquet").exists():
         # Cleaned rows are about as large as the compressed files that they come from.
         read = set(layout.config.corpora.sources)

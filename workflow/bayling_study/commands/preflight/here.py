@@ -114,8 +114,7 @@ def quota(dag: Dag, planned: Sequence[Need]) -> Iterator[Outcome]:
             seen.add(found.row)
             if found.left is not None and found.left < need:
                 left = f"{found.left / 1e9:.1f} GB are left of it, {need / 1e9:.1f} are needed"
-                fix = f"ask the site for more, or {BIGGER}"
-                yield failed("quota", f"{found.row}: {left}", fix)
+                yield failed("quota", f"{found.row}: {left}", f"ask the site for more, or {BIGGER}")
             else:
                 yield ok("quota", found.row)
     if not seen:

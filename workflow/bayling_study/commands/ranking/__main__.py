@@ -66,8 +66,7 @@ def analyse_sheets(options: argparse.Namespace) -> None:
     """Prints shares, mean ranks and agreement; with a study, writes them to its scores
     (``StudyError`` if a sheet has a mistake: names its row and column)."""
     key = Key.read(options.key)
-    sheets = [read_sheet(path, key) for path in options.sheets]
-    found = scores(sheets, key, options.seed)
+    found = scores([read_sheet(path, key) for path in options.sheets], key, options.seed)
     for ability in ABILITIES:
         _print_ability([s for s in found if s.item == ability.replace("_", "-")])
     if options.study:

@@ -68,9 +68,8 @@ def render(link: Link, runs: RunIds) -> list[str]:
     lines += [f"    MLflow run: {runs.of(record)}", f"    record: {link.job.file}"]
     lines += [f"    {_file('settings', link.settings)}"] if link.settings else []
     lines += [f"    {note}" for note in link.notes]
-    command = shlex.join(record["command"])
     lines += textwrap.wrap(
-        command, WIDTH, initial_indent="    $ ", subsequent_indent="        ",
+        shlex.join(record["command"]), WIDTH, initial_indent="    $ ", subsequent_indent="        ",
         break_long_words=False, break_on_hyphens=False,
     )  # fmt: skip
     lines += [f"    made {_file(output.reference.name, output)}" for output in link.outputs]

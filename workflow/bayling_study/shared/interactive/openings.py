@@ -99,8 +99,7 @@ def keep_name(scene: Scene, name: str, rng: Random) -> Step:
 
 def _has_draft(library: Library, segment: DirectedPair) -> bool:
     """Tells whether a wrong draft can be made: a partner segment, or a term to leave out."""
-    partners = any(edit.target_old for edit in library.edits(segment))
-    return partners or library.has_terms(segment)
+    return any(edit.target_old for edit in library.edits(segment)) or library.has_terms(segment)
 
 
 @demand("correct-draft", opens=True, fits=_has_draft)

@@ -56,10 +56,9 @@ def measure(answers: Answers, options: Options) -> list[Measurement]:
     turns = [turn for index in range(size) for turn in _judge(answers, index)]
     demands = _demands(turns)
     whole = [(n, all(met for _, met in own)) for n, own in grouped(demands, itemgetter(0)).items()]
-    of_all = "conversations with all demands met"
     results = [
         _met("satisfaction", SATISFACTION, demands, size),
-        _met("satisfaction-all", DIALOGUE, whole, size, of_all),
+        _met("satisfaction-all", DIALOGUE, whole, size, "conversations with all demands met"),
         *_kept(turns, size),
     ]
     for name, own in _parts(turns).items():
@@ -82,8 +81,7 @@ def _parts(turns: list[CheckedTurn]) -> dict[str, list[CheckedTurn]]:
 def _judge(answers: Answers, index: int) -> list[CheckedTurn]:
     prompt, given = answers.prompts[index], answers.hypotheses[index].turns
     demands: list[dict[str, Any]] = prompt.meta.get("demands", [])
-    sizes = {len(demands), len(prompt.references), len(given)}
-    if len(sizes) != 1:
+    if len({len(demands), len(prompt.references), len(given)}) != 1:
         what = f"{len(given)} answers, {len(prompt.references)} references, {len(demands)} demands"
         raise StudyError(what, where=answers.where(index), fix="one of each for every turn")
     turns = []

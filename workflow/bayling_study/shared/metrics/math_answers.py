@@ -73,8 +73,7 @@ def normalise(text: str) -> str:
     left, equals, right = text.partition("=")
     if equals and len(left) <= 2 and "=" not in right:
         text = right  # "k = 3" states 3
-    text = re.sub(r"\\sqrt([^{])", r"\\sqrt{\1}", text).replace(" ", "")
-    return _fractions(text)
+    return _fractions(re.sub(r"\\sqrt([^{])", r"\\sqrt{\1}", text).replace(" ", ""))
 
 
 def _fractions(text: str) -> str:

@@ -69,12 +69,11 @@ def measure_judged(answers: Answers, options: Options) -> list[Measurement]:
     meta = answers.prompts[0].meta
     judged = f"judge:{meta['judge']}|against:{meta['baseline']}"
     signature = f"{SIGNATURE.format(orders=2, version=2)}|{judged}"
-    unjudged = [float(not question.pairs) for question in questions]
     found = [*_measurements(questions, signature), *_orders(signature, questions)]
     return [
         # Without a judgement there is nothing to count or divide by: absent, not zero.
         *(one for one in found if any(q.pairs for q in questions)),
-        rate("unjudged", signature, unjudged),
+        rate("unjudged", signature, [float(not question.pairs) for question in questions]),
     ]
 
 

@@ -11,11 +11,10 @@ def host_bytes(own: Path = OWN, groups: Path = GROUPS) -> int:
     """Returns the machine's memory, or the smallest limit that is set for this job. A scheduler or
     a container limits the control group of a job, which the file ``own`` names, or one above it
     (``memory.max`` of Linux' cgroups v2, mounted at ``groups``)."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     lines = own.read_text().splitlines() if own.is_file() else []
     names = [line.removeprefix("0::/") for line in lines if line.startswith("0::/")]
     group = groups / (names[0] if names else "")
-    limits = [memory]
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     for folder in (group, *group.parents):
         limit = folder / "memory.max"
         text = limit.read_text().strip() if limit.is_file() else "max"

@@ -15,9 +15,8 @@ def files_root(download: Path) -> Path:
     manifest = read_json(download / MANIFEST)
     root = Path(manifest["root"]) if manifest.get("root") else download / "files"
     if not root.is_dir():
-        what = "the folder of the source's files does not exist"
         fix = "correct download.local in the config, or fetch the source again"
-        raise StudyError(what, where=root, fix=fix)
+        raise StudyError("the folder of the source's files does not exist", where=root, fix=fix)
     return root
 
 

@@ -63,8 +63,7 @@ class Cache:
         """Writes what was added since the last time."""
         for kind, entries in self._new.items():
             if entries:
-                path = self.folder / f"{kind}-{uuid.uuid4().hex}.npz"
-                with atomic_file(path, "wb") as stream:
+                with atomic_file(self.folder / f"{kind}-{uuid.uuid4().hex}.npz", "wb") as stream:
                     keys = np.frombuffer(b"".join(entries), dtype=np.uint8).reshape(-1, 32)
                     values = np.array(list(entries.values()), dtype=np.float32)
                     np.savez(stream, keys=keys, values=values)

@@ -83,8 +83,7 @@ class CometCheckpoint:
     def verify(self) -> str:
         """Compares files with their manifest, named in return (``StudyError`` if one differs)."""
         if (self.folder / MARKER).exists():
-            expected = read_json(self.folder / MARKER)["files"]
-            for name, sha256 in expected.items():
+            for name, sha256 in read_json(self.folder / MARKER)["files"].items():
                 file = self.folder / name
                 _insist(file, file.is_file() and sha256_file(file) == sha256)
             return MARKER
@@ -118,9 +117,8 @@ def find_checkpoint(model: Path, encoder: Path | None = None, source: str = "") 
     model, encoder = _folder(model), encoder and _folder(encoder)
     files = [model] if model.is_file() else sorted(model.rglob("checkpoints/*.ckpt"))
     if len(files) != 1:
-        what = f"{len(files)} checkpoints found, one expected"
         fix = "the path of a file X/checkpoints/model.ckpt with X/hparams.yaml beside it"
-        raise StudyError(what, where=model, fix=fix)
+        raise StudyError(f"{len(files)} checkpoints found, one expected", where=model, fix=fix)
     file = files[0].absolute()
     beside = file.parents[1] / "encoder"
     chosen = encoder or (beside if beside.is_dir() else None)

@@ -35,8 +35,7 @@ class Scorer:
 
     def score(self, triples: Sequence[Triple]) -> list[float]:
         """Returns one score per triple; each distinct triple is computed at most once, ever."""
-        known = self.cache.scores
-        missing = [row for row in dict.fromkeys(triples) if text_key(*row) not in known]
+        missing = [row for row in dict.fromkeys(triples) if text_key(*row) not in self.cache.scores]
         if missing:
             self.cache.add("scores", self._computed(missing))
         return [float(self.cache.scores[text_key(*triple)]) for triple in triples]

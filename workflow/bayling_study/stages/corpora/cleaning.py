@@ -106,5 +106,4 @@ class Cleaner:
 
 def copied_share(words_a: list[str], words_b: list[str]) -> float:
     """Returns the share of the second text's words that the first has too (0 to 1)."""
-    have = set(words_a)
-    return sum(map(have.__contains__, words_b)) / len(words_b) if words_b else 0.0
+    return sum(map(set(words_a).__contains__, words_b)) / len(words_b) if words_b else 0.0

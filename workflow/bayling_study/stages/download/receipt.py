@@ -30,9 +30,8 @@ class FileFact:
 def check_name(name: str, where: object) -> None:
     """Refuses a file's name that no receipt can hold (``StudyError``)."""
     if name.encode(errors="replace").decode() != name:
-        what = f"the name {name!r} of a file is not UTF-8"
         fix = "rename the file in a folder of your own, and name that under download.local"
-        raise StudyError(what, where=where, fix=fix)
+        raise StudyError(f"the name {name!r} of a file is not UTF-8", where=where, fix=fix)
 
 
 def listing_hash(files: Iterable[FileFact]) -> str:

@@ -174,8 +174,7 @@ class _Transfer:
                 raise TransientError("the server has no such range; starting over")
             check_status(response, self.url)
             self.resumed = response.status_code == 206
-            start = self._agree_on_start(response, start)
-            self._store_body(response, start)
+            self._store_body(response, self._agree_on_start(response, start))
 
     def _agree_on_start(self, response: requests.Response, start: int) -> int:
         """Returns where the body begins: at ``start``, or at zero if the server sends it all."""

@@ -66,8 +66,7 @@ class GgufFormat:
         for name, entry in self.checkpoint.entries.items():
             offsets[name] = end
             end += int(gguf.GGUFWriter.ggml_pad(_nbytes(entry.shape), ALIGNMENT))
-        file = WeightFile(FILE, header, offsets, end)
-        return [Shard(file, {name: [name] for name in offsets})]
+        return [Shard(WeightFile(FILE, header, offsets, end), {name: [name] for name in offsets})]
 
     def _add_facts(self, writer: Any) -> None:
         config = self.config
@@ -102,8 +101,7 @@ class GgufFormat:
         heads = counts.get(name.split(".")[-2])
         if heads is None:
             return value
-        halves = value.reshape(heads, 2, -1, *value.shape[1:])
-        return halves.transpose(1, 2).reshape(value.shape)
+        return value.reshape(heads, 2, -1, *value.shape[1:]).transpose(1, 2).reshape(value.shape)
 
     def finish(self, folder: Path, files: Sequence[WeightFile]) -> str:
         """Returns the card; config and tokenizer are there for those who load with transformers."""

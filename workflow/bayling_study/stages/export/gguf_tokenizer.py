@@ -69,8 +69,7 @@ def _type(text: str, number: int, added: dict[int, Any], model: Any) -> int:
     if text == model.get("unk_token") and model.get("byte_fallback"):
         return int(TokenType.UNKNOWN)
     if number in added:
-        special = added[number]["special"]
-        return int(TokenType.CONTROL if special else TokenType.USER_DEFINED)
+        return int(TokenType.CONTROL if added[number]["special"] else TokenType.USER_DEFINED)
     if model.get("byte_fallback") and len(text) == 6 and text.startswith("<0x"):
         return int(TokenType.BYTE)
     return int(TokenType.NORMAL)

@@ -49,8 +49,7 @@ def export(checkpoint: Checkpoint, form: Format, out: Path) -> Any:
             with open(folder / shard.file.name, "rb+") as stream:
                 return form.encode(source, entry.read(), put)
         except StudyError as error:
-            where = error.where or entry.file
-            raise StudyError(error.what, where=where, fix=error.fix) from error
+            raise StudyError(error.what, where=error.where or entry.file, fix=error.fix) from error
 
     try:
         with progress, atomic_directory(out) as folder, ExitStack() as stack:

@@ -68,9 +68,8 @@ class SafetensorsFormat(ABC):
         for number, group in enumerate(groups, start=1):
             suffix = "" if len(groups) == 1 else f"-{number:05d}-of-{len(groups):05d}"
             specs = [spec for parts in group.values() for spec in parts]
-            file = lay_out(f"{self.stem}{suffix}.safetensors", specs)
             names = {source: [name for name, _, _ in parts] for source, parts in group.items()}
-            shards.append(Shard(file, names))
+            shards.append(Shard(lay_out(f"{self.stem}{suffix}.safetensors", specs), names))
         return shards
 
     def encode(self, name: str, value: Tensor, put: encoding.Put) -> encoding.TensorError:

@@ -62,9 +62,8 @@ class _Reader:
 
     def expect(self, condition: bool, reason: str) -> None:
         if not condition:
-            what = f"not a usable GGUF file: {reason}"
             fix = "remove the download's folder and fetch it again"
-            raise StudyError(what, where=self.path, fix=fix)
+            raise StudyError(f"not a usable GGUF file: {reason}", where=self.path, fix=fix)
 
     def take(self, count: int) -> bytes:
         self.expect(count <= self.left, f"a length of {count} bytes exceeds the header's limit")

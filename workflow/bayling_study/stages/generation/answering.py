@@ -82,8 +82,7 @@ class Answerer:
             return said.strip(), ""
         if self.settings.keep is None:
             return clean_up(said, rule), ""
-        kept = behind_label(said, self._language(prompt))
-        return clean_up(kept or "", rule), said
+        return clean_up(behind_label(said, self._language(prompt)) or "", rule), said
 
     def collect(self, prompts: list[Prompt], said: Calls) -> list[Hypothesis]:
         """Puts the turns of every prompt together, in prompt order, with what earlier steps said;

@@ -82,8 +82,7 @@ def _judge(config: StudyConfig, suite: JudgedSuite, options: Namespace) -> Itera
             if options.checkpoint is None:
                 raise StudyError(f"{suite.judge} has to be run", fix="--checkpoint DIR")
             identity = sha256_path(options.checkpoint)
-            server = served(options.checkpoint, options.work / "server.log")
-            section = stack.enter_context(server)
+            section = stack.enter_context(served(options.checkpoint, options.work / "server.log"))
         yield stack.enter_context(Endpoint(section, cache, where, identity))
 
 

@@ -80,12 +80,11 @@ def ask(
 
 def _request(pair: PairwisePrompt, how: Decoding, attempt: int, seed: int) -> ChatRequest:
     sampled = how.sample or attempt > 0
-    names = ("judging", pair.id, str(attempt))
     return ChatRequest(
         [{"role": "user", "content": pair.text}],
         how.max_new_tokens,
         how.temperature if sampled else 0.0,
-        request_seed(seed, *names) if sampled else None,
+        request_seed(seed, "judging", pair.id, str(attempt)) if sampled else None,
         attempt,
     )
 

@@ -132,7 +132,6 @@ class _Tally:
     def audit(self) -> dict[str, Any]:
         """Returns counts, lengths and the share of supervised tokens, as plain values."""
         lengths, supervised = np.asarray(self.lengths), np.asarray(self.supervised)
-        quantiles = {f"p{q}": int(np.percentile(lengths, q)) for q in (0, 25, 50, 75, 95, 100)}
         return {
             "conversations": len(self.names),
             "recipes": dict(sorted(self.recipes.items())),
@@ -141,7 +140,7 @@ class _Tally:
             "supervised_share": float(supervised.sum() / lengths.sum()),
             "fewest_supervised_tokens": int(supervised.min()),
             "fully_masked": 0,  # any would have been an error
-            "length": quantiles,
+            "length": {f"p{q}": int(np.percentile(lengths, q)) for q in (0, 25, 50, 75, 95, 100)},
             "truncated": _lost(self.truncated),
             "left_out_as_too_long": _lost(self.dropped),
         }

@@ -13,9 +13,7 @@ def build(name: str, suite: FileSuite, context: PromptContext) -> Prompts:
     root = context.files_of(suite.source)
     meta = {"averages": ["average"] if len(suite.directions) > 1 else []}
     for direction in suite.directions:
-        sides = direction.split("-")
         files = suite.files.replace("{direction}", direction)
-        paths = [root / files.replace("{language}", side) for side in sides]
+        paths = [root / files.replace("{language}", side) for side in direction.split("-")]
         for number, texts in enumerate(aligned_lines(paths[0], paths[1], own_segments), start=1):
-            place = f"{direction}/{number}"
-            yield segment_prompt(name, place, texts, suite.prompt_language, meta)
+            yield segment_prompt(name, f"{direction}/{number}", texts, suite.prompt_language, meta)

@@ -45,8 +45,7 @@ def build(name: str, suite: TranslationSuite, context: PromptContext) -> Prompts
             meta = {"segment": segment.id, "document": segment.document, **shared}
             meta |= {"plain_text": texts[source]} if shown != texts[source] else {}
             sides = shown, texts[target]
-            place = f"{direction}/{number}"
-            yield segment_prompt(name, place, sides, suite.prompt_language, meta)
+            yield segment_prompt(name, f"{direction}/{number}", sides, suite.prompt_language, meta)
 
 
 def segment_prompt(

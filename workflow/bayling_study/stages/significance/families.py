@@ -40,9 +40,8 @@ class Shown:
 
     def pairs(self, systems: Collection[str]) -> list[Pair]:
         """Returns the pairs to test among the systems that answered an item, in their order."""
-        every = combinations(systems, 2)
         alone = self.baseline not in systems
-        return [pair for pair in every if alone or self.family(*pair) != PAIRS]
+        return [pair for pair in combinations(systems, 2) if alone or self.family(*pair) != PAIRS]
 
     def enough(self, plan: Resampling, items: Iterable[Collection[str]]) -> Resampling:
         """Returns the plan with samples enough, ``plan`` or more, that one difference in a suite

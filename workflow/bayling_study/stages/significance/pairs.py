@@ -124,12 +124,11 @@ class Average:
         ]
 
     def _mean(self, members: list[PairTest], resamples: Array, exchanges: Array) -> PairTest:
-        what = some_of(len(members), self.items)
         signatures = dict.fromkeys(member.signature for member in members)
         first, second = (float(np.mean([m.values[side] for m in members])) for side in (0, 1))
         return replace(
             members[0],
-            signature=f"mean of {what}|{' & '.join(signatures)}",
+            signature=f"mean of {some_of(len(members), self.items)}|{' & '.join(signatures)}",
             values=(first, second),
             n=sum(member.n for member in members),
             resamples=resamples / len(members),

@@ -48,9 +48,8 @@ class BlockPlan:
     def _portions(self) -> list[Portion]:
         """Returns what is wanted of each recipe and direction; the numbers add up exactly."""
         result = []
-        counts = apportion(self._mixture.conversations, self._mixture.shares)
         directions = self._directions()
-        for name, count in counts.items():
+        for name, count in apportion(self._mixture.conversations, self._mixture.shares).items():
             recipe = recipe_named(name)
             if not recipe.directed:
                 result.append(Portion(name, "", count))

@@ -80,8 +80,7 @@ def hired(
         if not isinstance(system, EndpointSystem):
             checkpoint = look_up("checkpoint", name, checkpoints, "--checkpoint")
             identity = sha256_path(checkpoint)
-            server = served(checkpoint, cache / f"{role}-server.log")
-            system = stack.enter_context(server)
+            system = stack.enter_context(served(checkpoint, cache / f"{role}-server.log"))
         endpoint = Endpoint(system, cache / f"{name}.jsonl", f"systems.{name}", identity)
         found[role] = EndpointTeacher(stack.enter_context(endpoint), mixture.max_tokens)
     return found

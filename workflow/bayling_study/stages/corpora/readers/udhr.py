@@ -18,14 +18,12 @@ DEFAULT_PATH = "declaration/{language}.html"
 
 def read(download: Path, corpus: ParallelCorpus) -> Iterator[ParallelSegment]:
     """Yields aligned paragraphs, article by article (``StudyError`` if a language has none)."""
-    template = corpus.path or DEFAULT_PATH
 
     def declaration(upstream: str) -> dict[str, list[str]]:
-        return articles(locate(download, corpus.file(template, upstream)))
+        return articles(locate(download, corpus.file(corpus.path or DEFAULT_PATH, upstream)))
 
-    pivot = declaration(corpus.upstream_pivot)
     others = {language: declaration(upstream) for language, upstream in corpus.targets.items()}
-    for number, texts in pivot.items():
+    for number, texts in declaration(corpus.upstream_pivot).items():
         for language, other in others.items():
             if len(other.get(number, [])) != len(texts):
                 continue

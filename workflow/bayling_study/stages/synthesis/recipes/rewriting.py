@@ -58,8 +58,7 @@ def _rewritten(
     user = rng.choice(wordings[language])
     target = languages.name(segment.target)
     told = {"task": wordings["task"], "text": segment.target_text}
-    text = WORDINGS["frame"].format(language=target, **told)
-    messages = [{"role": "user", "content": text}]
+    messages = [{"role": "user", "content": WORDINGS["frame"].format(language=target, **told)}]
     return TeacherQuestion(messages, partial(_finished, name, direction, language, first, user))
 
 
