@@ -150,8 +150,7 @@ def describe(error: ValidationError) -> str:
 
 
 def _reason(key: str, finding: Any) -> str:
-    moved = RENAMED.get(key)
-    if moved:
+    if moved := RENAMED.get(key):
         return f"this key is now called {moved}; write its value there"
     if finding["type"] == "extra_forbidden":
         near = closest(str(finding["loc"][-1]), _known_keys(finding["loc"][:-1]))
@@ -192,7 +191,6 @@ def load_settings(path: Path | None, *sections: str, operations: Path | None = N
         systems = {name: keys for name, keys in added.get("systems", {}).items() if name in known}
         values = merge(values, {**added, "systems": systems})
     where = path or operations
-    missing = [section for section in sections if section not in values]
-    if missing:
+    if missing := [section for section in sections if section not in values]:
         raise StudyError(f"sections are missing: {', '.join(missing)}", where=where)
     return _validated(values, where)

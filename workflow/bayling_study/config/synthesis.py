@@ -175,8 +175,7 @@ def _whole(name: str, mixtures: Mapping[str, Any], chain: tuple[str, ...]) -> An
     entry = mixtures[name]
     if not _is_sound(entry):
         return entry
-    base = entry.get("base")
-    if base is None:
+    if (base := entry.get("base")) is None:
         if entry.get("drop") or entry.get("fraction", 1.0) != 1.0:
             raise ValueError(f"{name}: drop and fraction need a base; write base: MIXTURE")
         return entry

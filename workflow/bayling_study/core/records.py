@@ -115,8 +115,7 @@ def read_hypotheses(path: Path, prompts: list[Prompt]) -> list[Hypothesis]:
     """Reads a system's hypotheses in their prompts' order (``StudyError`` if they do not match)."""
     found = {row.id: row for row in _unique(_rows(path, Hypothesis), path)}
     known = {prompt.id for prompt in prompts}
-    unknown = [name for name in found if name not in known]
-    if unknown:
+    if unknown := [name for name in found if name not in known]:
         raise StudyError(f"{len(unknown)} unknown id(s), first {unknown[0]!r}", where=path)
     for prompt in prompts:
         if prompt.id not in found:

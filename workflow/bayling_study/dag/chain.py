@@ -93,8 +93,7 @@ def chain(
     tuning = layout.config.tuning_of(system)
     tokens = mixture_tokens(layout, system)[0]
     tokens *= tuning.passes(layout.mixture(system).conversations, tokens)
-    rate = similar(layout, system, asked)
-    if rate is None:
+    if (rate := similar(layout, system, asked)) is None:
         teraflops = teraflops or (A100_TFLOPS if asked.gpus else CORES_TFLOPS)
         spent = hours(training_flops(shape, tuning, tokens), teraflops, share)
         basis = f"6 N tokens at {share:.0%} of {teraflops:g} TFLOP/s"

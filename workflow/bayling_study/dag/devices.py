@@ -40,8 +40,7 @@ def main() -> None:
     """Takes the cards and becomes the command."""
     options = COMMAND_LINE.parse_args()
     names = cards()
-    wanted = count(options.gpus, len(names))
-    if wanted:
+    if wanted := count(options.gpus, len(names)):
         # The open files, and with them the locks, stay with the command.
         os.environ[VISIBLE] = ",".join(take(names, wanted, options.locks))
         print(f"GPUs of this job: {os.environ[VISIBLE]}", file=sys.stderr, flush=True)

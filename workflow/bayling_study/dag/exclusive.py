@@ -120,8 +120,7 @@ def mend(folder: Path) -> None:
     jobs, workflow = processes_here(folder)
     if workflow:
         return  # another study's workflow is at work here: its jobs and locks are its own
-    foreign = [str(process.pid) for process in jobs if not is_ours(process, folder)]
-    if foreign:
+    if foreign := [str(process.pid) for process in jobs if not is_ours(process, folder)]:
         what = f"stages that no workflow of yours started are at work: process {', '.join(foreign)}"
         fix = f"wait for them, or end them: kill {' '.join(foreign)}"
         raise StudyError(what, where=folder, fix=fix)

@@ -100,8 +100,7 @@ def request(read: Mapping[str, Any], rule: str, attempt: int = 1) -> ResourceReq
     gpus = int(found.get("gpu") or found.get("request_gpus") or (words[1] if words else 0))
     kind = str(found.get("gpu_model") or "")
     nodes = int(found.get("nodes") or 1)
-    gres = GRES.match(str(found.get("gres") or ""))
-    if gres:
+    if gres := GRES.match(str(found.get("gres") or "")):
         gpus, kind = int(gres[2] or 1) * nodes, gres[1] or ""
     return ResourceRequest(
         partition=str(found.get("slurm_partition") or ""),

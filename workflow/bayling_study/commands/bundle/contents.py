@@ -33,8 +33,7 @@ def entries(layout: Layout, root: Path) -> Iterator[Entry]:
     (``StudyError`` if one was not fetched, or its files are gone)."""
     yield from (dict(repository_files(root)) | dict(_configuration(layout))).items()
     used = layout.used_sources()
-    missing = [source for source in used if not layout.manifest(source).is_file()]
-    if missing:
+    if missing := [source for source in used if not layout.manifest(source).is_file()]:
         fix = f"make fetch STUDY={layout.config.study.name}"
         raise StudyError(f"not fetched yet: {', '.join(missing)}", where=layout.resources, fix=fix)
     for source in used:

@@ -180,8 +180,7 @@ def parse(text: str) -> list[Quota]:
     joined = re.sub(r"(?m)^(\s*/\S+)\n(?=\s+\d)", r"\1 ", text)
     found = []
     for line in joined.splitlines():
-        row = ROW.search(line)
-        if row is None:
+        if (row := ROW.search(line)) is None:
             continue
         used, *limits = (float(row[place]) * UNITS[row[place + 1].upper()] for place in (1, 3, 5))
         written = [limit for limit in limits if limit]

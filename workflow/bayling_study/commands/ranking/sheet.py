@@ -130,8 +130,7 @@ def read_sheet(path: Path, key: Key) -> Ranks:
     for number, cells in enumerate(rows[1:], start=2):
         if any(cell.strip() for cell in cells):
             _take(ranks, dict(zip(header, cells, strict=False)), key, f"{path}: row {number}")
-    missing = [number for number in key.orders if number not in ranks[ABILITIES[0]]]
-    if missing:
+    if missing := [number for number in key.orders if number not in ranks[ABILITIES[0]]]:
         raise StudyError(f"there is no row with item {missing[0]}", where=path)
     return ranks
 

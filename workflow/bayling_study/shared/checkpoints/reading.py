@@ -63,8 +63,7 @@ def stored_tensors(folder: Path) -> dict[str, StoredTensor]:
     entries: dict[str, StoredTensor] = {}
     for file in sorted(set(indexed.values())) or [folder / single]:
         more = reader(file)
-        twice = sorted(set(more) & set(entries))
-        if twice:
+        if twice := sorted(set(more) & set(entries)):
             raise StudyError(f"the tensor {twice[0]!r} is stored twice", where=file)
         entries.update(more)
     for name, file in indexed.items():

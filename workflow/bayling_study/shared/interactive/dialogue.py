@@ -106,12 +106,10 @@ class Director:
         scene = Scene(deck.draw(), instruction)
         first = scene.segment
         for item in plan:
-            step = item.make(scene, library, rng)
-            if step is None:
+            if (step := item.make(scene, library, rng)) is None:
                 self.rejections.add(f"{item.name}: no material")
                 return None
-            reason = fault(step, scene.answers, changes=not item.opens)
-            if reason:
+            if reason := fault(step, scene.answers, changes=not item.opens):
                 self.rejections.add(f"{item.name}: {reason}", f"{step.user} → {step.answer}")
                 return None
             scene.steps.append(step)

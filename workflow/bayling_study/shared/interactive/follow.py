@@ -30,8 +30,7 @@ def _one_sentence(
     scene: Scene, library: Library, rng: Random, *, kind: str, place: int
 ) -> Step | None:
     """Asks for the first or the last sentence alone."""
-    part = _sentence(scene, place)
-    if part is None:
+    if (part := _sentence(scene, place)) is None:
         return None
     checks: list[Check] = [{"type": "shorter"}, {"type": "part", "sentence": place, "least": KEPT}]
     return Step(kind, word(kind, scene.instruction, rng), part.target_text, checks, part)
@@ -44,8 +43,7 @@ for _kind, _place in (("first-sentence", 0), ("last-sentence", -1)):
 @demand("word-limit", fits=has_sentences)
 def word_limit(scene: Scene, library: Library, rng: Random) -> Step | None:
     """Sets a length that the first sentence keeps to and the whole does not."""
-    part = _sentence(scene, 0)
-    if part is None:
+    if (part := _sentence(scene, 0)) is None:
         return None
     unit = "characters" if languages.is_unspaced(part.target) else "words"
     limit = -(-length(part.target_text, unit) // 5) * 5
@@ -61,8 +59,7 @@ def word_limit(scene: Scene, library: Library, rng: Random) -> Step | None:
 @demand("fuller", fits=has_sentences, after="translate-part")
 def fuller(scene: Scene, library: Library, rng: Random) -> Step | None:
     """Brings the rest of a text whose first sentence was translated."""
-    whole = scene.steps[-1].whole
-    if whole is None:
+    if (whole := scene.steps[-1].whole) is None:
         return None
     rest = whole.source_text[len(scene.segment.source_text) :].strip()
     checks: list[Check] = [{"type": "longer"}, {"type": "keeps", "of": "earlier", "least": KEPT}]
@@ -90,8 +87,7 @@ def _sure(segment: DirectedPair) -> list[Check]:
 @demand("next-sentence")
 def next_sentence(scene: Scene, library: Library, rng: Random) -> Step | None:
     """Gives another sentence; the language is the one of before and not named again."""
-    segment = _another(scene, library)
-    if segment is None:
+    if (segment := _another(scene, library)) is None:
         return None
     user = word("next-sentence", scene.instruction, rng, source=segment.source_text)
     return Step("next-sentence", user, segment.target_text, _sure(segment), segment)
@@ -100,8 +96,7 @@ def next_sentence(scene: Scene, library: Library, rng: Random) -> Step | None:
 @demand("next-with-words")
 def next_with_words(scene: Scene, library: Library, rng: Random) -> Step | None:
     """Gives another sentence and words that its translation must have."""
-    segment = _another(scene, library, "terms")
-    if segment is None:
+    if (segment := _another(scene, library, "terms")) is None:
         return None
     terms = [term.target for term in library.terms(segment) if is_quotable(term.target)][:2]
     if not terms:

@@ -74,8 +74,7 @@ class MinimalPairs:
 
     def _partners(self, segment: DirectedPair) -> list[DirectedPair]:
         """Returns up to ``NEIGHBOURS`` partners, those that follow it in the corpus first."""
-        own = self._numbers.get(segment)
-        if own is None:
+        if (own := self._numbers.get(segment)) is None:
             return []
         partners: dict[int, None] = {}
         for start, end in self._groups[self._parts[own] : self._parts[own + 1]].tolist():

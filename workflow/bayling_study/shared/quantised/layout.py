@@ -65,8 +65,7 @@ def read_quantisation(folder: Path) -> Quantisation:
         raise StudyError(f"not a description of 8-bit weights ({error})", where=where) from error
     if (description.scheme, description.schema, description.bits) != (SCHEME, SCHEMA, 8):
         raise StudyError("another scheme or schema than this version reads", where=where)
-    outside = [name for name in description.files if name != Path(name).name]
-    if outside:
+    if outside := [name for name in description.files if name != Path(name).name]:
         raise StudyError(f"{outside[0]!r} is not a plain file name", where=where)
     return description
 

@@ -43,15 +43,13 @@ def check_input(path: Path, sha256: str, files: Mapping[str, str] | None = None)
 def _check_folder(output: Reference, found: Mapping[str, str]) -> None:
     """Refuses (``StudyError``) a folder of which a file was changed, added or is gone; with an
     added one it is as good as it was: its result need not be made again."""
-    gone = [name for name in output.files if name not in found]
-    if gone:
+    if gone := [name for name in output.files if name not in found]:
         _changed("the file is gone", output.path / gone[0], output)
     for name, digest in found.items():
         sha = output.files.get(name, digest)
         if sha != digest:
             _changed(f"SHA-256 {digest[:12]}, written {sha[:12]}", output.path / name, output)
-    added = [name for name in found if name not in output.files]
-    if added:
+    if added := [name for name in found if name not in output.files]:
         what = f"{len(added)} file(s) of somebody else lie in the result {output.shown}"
         file, elsewhere = output.path / added[0], output.path.parent.parent
         fix = f"move them elsewhere, and start again:\nmv {file} {elsewhere}/"
@@ -70,8 +68,7 @@ def check_source(download: Path) -> None:
     root = Path(manifest["root"]) if manifest.get("root") else download / "files"
     for entry in manifest.get("files", []):
         path = root / entry["path"]
-        problem = damage(path, entry.get("bytes"), entry.get("sha256", ""))
-        if problem:
+        if problem := damage(path, entry.get("bytes"), entry.get("sha256", "")):
             fix = f"delete its folder, and the next run fetches it again: rm -r {download}"
             raise StudyError(f"the source's file {problem}", where=path, fix=fix)
 

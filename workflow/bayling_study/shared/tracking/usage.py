@@ -53,8 +53,7 @@ class Usage:
         if used is not None and self._last[1] is not None:
             sample["cpu_percent"] = round(100 * max(used - self._last[1], 0.0) / passed, 1)
             sample["memory_gib"] = round(memory_bytes(os.getpid()) / 2**30, 3)
-        gpus = read_gpus()
-        if gpus:
+        if gpus := read_gpus():
             self._busy |= {i for i, gpu in enumerate(gpus) if gpu["utilization.gpu"] >= WORKING}
             sample["gpu_percent"] = round(sum(g["utilization.gpu"] for g in gpus) / len(gpus), 1)
             sample["gpu_memory_gib"] = round(sum(g["memory.used"] for g in gpus) / 1024, 3)

@@ -83,8 +83,7 @@ def main() -> None:
     """Runs the program."""
     options = COMMAND_LINE.parse_args()
     config = load_settings(options.settings, "comet", "suites")
-    embedded = config.comet.embedded
-    if embedded is None:
+    if (embedded := config.comet.embedded) is None:
         raise StudyError("comet.embedded is not set", where=options.settings)
     study = config.study
     with run_record(options.record, "comet", "segments", study.name, options.code) as run:

@@ -51,8 +51,7 @@ COMMAND_LINE = cli.command(
 def downloaded(folder: Path) -> Path:
     """Returns the checkpoint folder in a download (``StudyError`` if it holds none)."""
     root = files_root(folder)
-    checkpoint = checkpoint_of(root)
-    if checkpoint is None:
+    if (checkpoint := checkpoint_of(root)) is None:
         raise StudyError("the download holds no checkpoint (config.json)", where=root)
     return checkpoint
 

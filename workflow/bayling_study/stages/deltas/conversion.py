@@ -127,8 +127,7 @@ def check_fit(base: Checkpoint, other: Checkpoint) -> None:
     """Checks that another checkpoint (a target or a delta) has the base's tensors (``StudyError``
     names the first that is only on one side or of another shape). Embedding and output layer may
     have more rows than the base: words that were added to the vocabulary."""
-    alone = sorted(set(base.entries) ^ set(other.entries))
-    if alone:
+    if alone := sorted(set(base.entries) ^ set(other.entries)):
         side = base if alone[0] in base.entries else other
         raise StudyError(f"only one side has the tensor {alone[0]!r}", where=side.folder)
     model = other.model  # embedding and output layer have a row for each word

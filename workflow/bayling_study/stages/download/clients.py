@@ -78,8 +78,7 @@ def deb_contents(package: Path) -> Path:
 def _copy_member(stream: IO[bytes], length: int, target: Path) -> Path:
     with open(target, "wb") as sink:
         while length:
-            chunk = stream.read(min(CHUNK_BYTES, length))
-            if not chunk:
+            if not (chunk := stream.read(min(CHUNK_BYTES, length))):
                 raise StudyError("the Debian package is cut off", where=target)
             sink.write(chunk)
             length -= len(chunk)

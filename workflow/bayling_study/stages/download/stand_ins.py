@@ -56,8 +56,7 @@ def write_stand_in(row: SourceRow, files: Path, why: str = "", weights: Sequence
         return
     if why:
         _make_small_files(row, files)
-    found = checkpoint_of(files)
-    if found is None:
+    if (found := checkpoint_of(files)) is None:
         fix = "a source of the same model with config.json and safetensors; or leave out its system"
         what = "a rehearsal's stand-in needs the model's config.json, which the source has not"
         raise StudyError(what, where=f"source {row.id}", fix=fix)

@@ -49,8 +49,7 @@ class GgufFormat:
         names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, self.config.num_hidden_layers)
         suffixes = ".weight", ".bias"
         self._names = {name: names.get_name(name, suffixes) for name in checkpoint.entries}
-        unknown = [name for name, found in self._names.items() if found is None]
-        if unknown:
+        if unknown := [name for name, found in self._names.items() if found is None]:
             raise StudyError(f"GGUF has no name for {unknown[0]!r}", where=checkpoint.folder)
 
     def plan(self) -> list[Shard]:
@@ -98,8 +97,7 @@ class GgufFormat:
         """Interleaves the two halves of each head: row ``(h, half, i)`` to ``(h, i, half)``."""
         config = self.config
         counts = {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads}
-        heads = counts.get(name.split(".")[-2])
-        if heads is None:
+        if (heads := counts.get(name.split(".")[-2])) is None:
             return value
         return value.reshape(heads, 2, -1, *value.shape[1:]).transpose(1, 2).reshape(value.shape)
 

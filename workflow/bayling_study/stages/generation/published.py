@@ -69,8 +69,7 @@ def _by_key(prompts: list[Prompt], rows: list[Released], path: Path) -> list[Rel
         if row.key in found:
             raise StudyError(f"item {row.key} is duplicated", where=row.where)
         found[row.key] = row
-    missing = [number for number in asked if number not in found]
-    if missing:
+    if missing := [number for number in asked if number not in found]:
         raise StudyError(f"no row for item {missing[0]}", where=path)
     return [found[number] for number in asked]
 

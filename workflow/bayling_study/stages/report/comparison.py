@@ -112,8 +112,7 @@ class Compared:
 def comparison_sections(study: Study) -> list[PageSection]:
     """Returns the chapters of a comparison's figure and of its tables; none without one."""
     page = PageSection("comparison", "Methods under one budget")
-    section = study.config.comparison
-    if section is None:
+    if (section := study.config.comparison) is None:
         return []
     compared = Compared(study, section)
     seeds = f"each of {section.seeds} seeds" if section.seeds > 1 else "the one seed"
@@ -144,8 +143,7 @@ def comparison_sentences(study: Study, section: ComparisonSection) -> Iterator[s
     for name in section.methods:
         own = {_title(column): found[name] for column, found in findings.items() if name in found}
         for word, sign in (("better", 1), ("worse", -1)):
-            held = [title for title, found in own.items() if found.sign == sign]
-            if held:
+            if held := [title for title, found in own.items() if found.sign == sign]:
                 where = f"in {len(held)} of {len(own)} columns: {'; '.join(held)}"
                 yield f"{name} is {word} than {section.reference} {where} ({how})."
         if own and not any(found.sign for found in own.values()):

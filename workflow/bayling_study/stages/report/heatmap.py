@@ -103,8 +103,7 @@ def _block(axes: Axes, cells: Cells, rows: list[str], columns: list[str], scale:
         return
     for y, row in enumerate(rows):
         for x, column in enumerate(columns):
-            value = cells.get((row, column))
-            if value is not None:
+            if (value := cells.get((row, column))) is not None:
                 red, green, blue, _ = colormaps[COLOURS](scale(value))
                 ink = "black" if red + green + blue > 1.4 else "white"
                 axes.text(x, y, f"{value:.0f}", ha="center", va="center", color=ink, fontsize=6)

@@ -97,8 +97,7 @@ def _bars(study: Study, suite: str, scores: Sequence[Score]) -> Figure:
 
 
 def _introduction(study: Study, suite: str) -> str:
-    config = study.config.suites.get(suite)
-    if config is None:
+    if (config := study.config.suites.get(suite)) is None:
         return ""
     zero_shot, asked = (getattr(config, name, ()) for name in ("zero_shot", "directions"))
     unseen = [one for one in zero_shot if one in asked and not study.published_only]

@@ -164,8 +164,7 @@ def make_block(
 
 def limited_turns(mixture: Mixture) -> dict[int, float]:
     """Returns the weights of numbers of turns, none above the mixture's ``max_turns``."""
-    limit = mixture.max_turns
-    if limit is None:
+    if (limit := mixture.max_turns) is None:
         return mixture.turns
     kept = {turns: weight for turns, weight in mixture.turns.items() if turns <= limit}
     return kept if any(kept.values()) else {limit: 1.0}

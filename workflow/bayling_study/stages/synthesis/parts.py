@@ -45,8 +45,7 @@ def single_turn(
 ) -> Instruction | None:
     """Makes a conversation of one turn, of the recipe ``name``, from an opening demand."""
     opening = demand_named(kind)
-    segment = draw(workshop, direction, kind, opening.fits)
-    if segment is None:
+    if (segment := draw(workshop, direction, kind, opening.fits)) is None:
         return None
     language = choose(workshop.mixture.instruction_languages, rng)
     step = opening.make(Scene(segment, language), workshop.library, rng)

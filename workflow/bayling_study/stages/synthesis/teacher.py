@@ -68,8 +68,7 @@ def hired(
     given, or there is no folder)."""
     found: dict[str, EndpointTeacher] = {}
     for role in ROLES:
-        name = getattr(mixture, role)
-        if name is None:
+        if (name := getattr(mixture, role)) is None:
             continue
         if role == "translator" and name == mixture.teacher:
             found[role] = found["teacher"]

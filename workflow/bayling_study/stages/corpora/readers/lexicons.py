@@ -47,8 +47,7 @@ def read_cedict(download: Path, lexicon: Lexicon) -> Iterator[Term | OddRow]:
         for number, line in lines(path):
             if line.startswith("#") or not line:
                 continue
-            match = CEDICT_LINE.fullmatch(line)
-            if not match:
+            if not (match := CEDICT_LINE.fullmatch(line)):
                 yield OddRow(language, "not a CC-CEDICT entry", f"{path}:{number}", line[:200])
             elif gloss := _gloss(match[3]):
                 yield Term(lexicon.source, lexicon.pivot, language, gloss, match[form])

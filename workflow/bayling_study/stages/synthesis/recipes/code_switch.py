@@ -31,8 +31,7 @@ def code_switch(workshop: Workshop, direction: str, rng: Random) -> Instruction 
         sides = [_mixed(library, segment, options, side) for side in _sides(options)]
         return not options.rate or all(mixed != text for text, mixed, _ in sides)
 
-    segment = draw(workshop, direction, "code-switch", switchable)
-    if segment is None:
+    if (segment := draw(workshop, direction, "code-switch", switchable)) is None:
         return None
     side = rng.choice(sides) if len(sides := _sides(options)) > 1 else sides[0]
     text, mixed, switched = _mixed(workshop.library, segment, options, side)

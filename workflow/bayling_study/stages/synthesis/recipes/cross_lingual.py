@@ -22,8 +22,7 @@ WORDINGS = beside(__file__)
 @recipe("cross-lingual")
 def cross_lingual(workshop: Workshop, direction: str, rng: Random) -> Instruction | None:
     """A task on the source text, answered in the target language."""
-    segment = draw(workshop, direction, "cross-lingual", _tasks)
-    if segment is None:
+    if (segment := draw(workshop, direction, "cross-lingual", _tasks)) is None:
         return None
     task, source, answer, word = rng.choice(_tasks(workshop.library, segment))
     texts = {"source": source, "word": word}

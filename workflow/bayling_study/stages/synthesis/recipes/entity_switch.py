@@ -25,8 +25,7 @@ def entity_restore(workshop: Workshop, direction: str, rng: Random) -> Instructi
     sides = direction.split("-")
     own, other = sides.index(ENGLISH), sides[1 - sides.index(ENGLISH)]
     fits = lambda _, segment: entities.fitting([segment[-2:][own]], [other])  # noqa: E731
-    segment = draw(workshop, direction, "entity-restore", fits)
-    if segment is None:
+    if (segment := draw(workshop, direction, "entity-restore", fits)) is None:
         return None
     english = segment[-2:][own]
     mixed = _switched(workshop, english, other)
@@ -40,8 +39,7 @@ def entity_switch(workshop: Workshop, direction: str, rng: Random) -> Instructio
     """An upstream conversation whose user names places, in each language that has them all; nothing
     when all conversations are taken. Those without such names are counted."""
     while not workshop.pending:
-        row = next(workshop.general, None)
-        if row is None:
+        if (row := next(workshop.general, None)) is None:
             return None
         workshop.pending += _versions(workshop, row, rng)
         if not workshop.pending:

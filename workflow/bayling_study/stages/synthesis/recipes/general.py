@@ -9,8 +9,7 @@ from bayling_study.stages.synthesis.types import Instruction
 @recipe("general", directed=False)
 def general(workshop: Workshop, direction: str, rng: Random) -> Instruction | None:
     """The next upstream conversation, cut to ``max_turns``; nothing when all are taken."""
-    row = next(workshop.general, None)
-    if row is None:
+    if (row := next(workshop.general, None)) is None:
         return None
     messages = row["messages"]
     if limit := workshop.mixture.max_turns:

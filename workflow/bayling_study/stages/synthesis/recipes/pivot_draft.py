@@ -20,8 +20,7 @@ LABELS = {"en": "{language}: {text}", "zh": "{language}：{text}"}
 @recipe("pivot-draft", fits=lambda direction: PIVOT not in direction.split("-"))
 def pivot_draft(workshop: Workshop, direction: str, rng: Random) -> Instruction | None:
     """One sentence; the answer has its pivot draft and its translation, each with a label."""
-    segment = draw(workshop, direction, "pivot-draft", Library.pivot_text)
-    if segment is None:
+    if (segment := draw(workshop, direction, "pivot-draft", Library.pivot_text)) is None:
         return None
     names = {"source": segment.source_text, "pivot": PIVOT}
     chosen, user = written(WORDINGS, workshop, rng, segment.target, **names)

@@ -29,8 +29,7 @@ Texts = tuple[str, str, str]
 @recipe("plug", fits=lambda direction: not direction.endswith(f"-{PIVOT}"))
 def plug(workshop: Workshop, direction: str, rng: Random) -> Instruction | None:
     """A task on a text; the answer holds the instruction and two answers, each with its label."""
-    segment = draw(workshop, direction, "plug", _tasks)
-    if segment is None:
+    if (segment := draw(workshop, direction, "plug", _tasks)) is None:
         return None
     task, (source, pivot, draft), answer = rng.choice(_tasks(workshop.library, segment))
     wordings = TRANSLATE if task == "translate" else WORDINGS[task]

@@ -48,8 +48,7 @@ def _rewritten(
 ) -> TeacherQuestion | None:
     """Returns the question to the teacher; nothing if the direction has no segment. The teacher is
     told the ``task`` of the wordings; by language they have what the user may write."""
-    segment = draw(workshop, direction)
-    if segment is None:
+    if (segment := draw(workshop, direction)) is None:
         return None
     language = choose(workshop.mixture.instruction_languages, rng)
     first = demand_named("translate").make(Scene(segment, language), workshop.library, rng)
@@ -66,8 +65,7 @@ def _finished(
     name: str, direction: str, language: str, first: Step, user: str, answer: str
 ) -> Instruction | str:
     """Returns the conversation, or why the teacher's answer cannot be used."""
-    reason = fault(first, answer)
-    if reason:
+    if reason := fault(first, answer):
         return reason
     second = Step(name, user, answer, [], first.segment)
     return instruction_of(name, direction, language, [first, second], [name])

@@ -17,8 +17,7 @@ WORDINGS = beside(__file__)
 @recipe("transliteration", fits=lambda direction: has_other_script(direction.split("-")[0]))
 def transliteration(workshop: Workshop, direction: str, rng: Random) -> Instruction | None:
     """The source of a segment and its transliteration, each as often the answer as the other."""
-    segment = draw(workshop, direction, "transliteration")
-    if segment is None:
+    if (segment := draw(workshop, direction, "transliteration")) is None:
         return None
     pair = segment.source_text, romanised(segment.source_text, segment.source)
     task = rng.choice(sorted(WORDINGS))
