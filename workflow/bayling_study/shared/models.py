@@ -17,6 +17,7 @@ from bayling_study.shared import quantised
 from bayling_study.shared.checkpoints.decoding_defaults import divided
 from bayling_study.shared.checkpoints.loading import load_whole
 from bayling_study.shared.packed import pack
+from bayling_study.shared.row_attention import attend_by_rows
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +82,7 @@ def load(path: Path, section: GenerationSection) -> Loaded:
     kept, aside = divided(model.generation_config.to_diff_dict())
     model.generation_config = GenerationConfig(**kept)
     pack(model)
+    attend_by_rows(model)
     return Loaded(model.eval(), tokenizer, kind, int(model.config.max_position_embeddings), aside)
 
 

@@ -11,6 +11,8 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import Cache
 from transformers.cache_utils import DynamicLayer
 
+from bayling_study.shared import row_attention
+
 Ids = TypeVar("Ids", list[int], tuple[int, ...])
 PADDED = partial(pad_sequence, batch_first=True, padding_side="left")
 SPARE = 32  # columns that a layer of the cache has in reserve
@@ -100,6 +102,9 @@ class Reading:
         rows = {"input_ids": self.ids, "attention_mask": (columns >= 0).long()}
         places = columns[:, -self.ids.shape[1] :].clamp(min=0)
         kept = {"past_key_values": self.cache, "use_cache": True, "logits_to_keep": keep}
+        if self.ids.shape[1] == 1 and self.model.config._attn_implementation == row_attention.NAME:
+            parts = row_attention.parts_of(self.lengths.tolist())
+            kept |= {"parts": parts} if len(parts) > 1 else {}
         logits: Tensor = self.model(**rows, position_ids=places, **kept).logits
         self.ids = self.ids[:, :0]
         return logits
