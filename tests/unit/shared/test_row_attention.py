@@ -24,7 +24,7 @@ SHAPE: dict[str, Any] = {
 }  # fmt: skip
 
 
-def window(kind: str) -> Any:
+def model_of(kind: str) -> Any:
     torch.manual_seed(7)
     if kind == "llama":
         return tiny_model(64)
@@ -51,7 +51,7 @@ def scores(model: Any) -> list[torch.Tensor]:
 
 @pytest.mark.parametrize("kind", ["llama", "mistral", "gemma"])
 def test_scores_are_those_of_the_whole_batch(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = window(kind).eval()
+    model = model_of(kind).eval()
     expected = scores(model)
     attend_by_rows(model)
     seen: list[tuple[int, int]] = []
